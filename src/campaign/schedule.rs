@@ -1,0 +1,5 @@
+//! placeholder
+
+/// placeholder
+#[derive(Debug, Clone)]
+pub struct Schedule {}
