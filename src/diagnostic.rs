@@ -108,10 +108,20 @@ impl Diagnostic {
     /// Line and column of the place, both from 1; the column counts characters.
     pub fn line_column(&self) -> Option<(usize, usize)> {
         let (source, span) = self.place.as_ref()?;
-        let before = &source.text[..floor_char_boundary(&source.text, span.start)];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+        Some(line_column(&source.text, span.start))
     }
+
+    /// Line and column of the first character after the place.
+    pub fn end_line_column(&self) -> Option<(usize, usize)> {
+        let (source, span) = self.place.as_ref()?;
+        Some(line_column(&source.text, span.start + span.len))
+    }
+}
+
+fn line_column(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..floor_char_boundary(text, at)];
+    let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 fn floor_char_boundary(text: &str, at: usize) -> usize {

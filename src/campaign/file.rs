@@ -1,0 +1,117 @@
+//! One file's bytes, through every stage: YAML, secrets, schema, meaning. No I/O.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::document::{Document, join};
+use super::spec::Campaign;
+use super::workspace::Workspace;
+use super::{resolve, secret, workspace, yaml};
+use crate::diagnostic::{Diagnostics, SourceFile, Span};
+
+/// What came out of one campaign file.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Checked {
+    /// The campaign; `None` where a mistake stands in the way or the workspace is not known.
+    pub campaign: Option<Campaign>,
+    /// The file's text and places; `None` where it is not YAML.
+    pub document: Option<Arc<Document>>,
+    /// The id as it is written, also where something else is wrong.
+    pub id: Option<String>,
+    /// The audience files it names: JSON pointer, resolved path.
+    pub audience_files: Vec<(String, PathBuf)>,
+    /// All mistakes.
+    pub diagnostics: Diagnostics,
+}
+
+/// Checks a campaign file. `path` is how the user knows it, `base` the folder its paths are relative to.
+pub fn read_campaign(path: &Path, bytes: Vec<u8>, base: &Path, workspace: Option<&Workspace>) -> Checked {
+    let (value, document) = match parse(path, bytes) {
+        Ok(parsed) => parsed,
+        Err(diagnostics) => {
+            return Checked {
+                campaign: None,
+                document: None,
+                id: None,
+                audience_files: Vec::new(),
+                diagnostics,
+            };
+        }
+    };
+    let id = value["campaign"].as_str().map(str::to_owned);
+    let audience_files = audience_files(&value, base);
+    let mut secrets = secret::suspects(&document.source.text);
+    let accounts = account_lists(&value, &document);
+    secrets.retain(|secret| {
+        !accounts.iter().any(|list| (list.start..list.start + list.len).contains(&secret.start))
+    });
+    let (campaign, diagnostics) = resolve::campaign(value, &document, base, workspace);
+    let campaign = campaign.filter(|_| secrets.is_empty());
+    let diagnostics = secret::conceal(&document.source, secrets, diagnostics);
+    Checked { campaign, document: Some(document), id, audience_files, diagnostics }
+}
+
+/// Checks a workspace file. `root` is the folder that holds it.
+pub fn read_workspace(path: &Path, bytes: Vec<u8>, root: &Path) -> (Option<Workspace>, Diagnostics) {
+    let (value, document) = match parse(path, bytes) {
+        Ok(parsed) => parsed,
+        Err(diagnostics) => return (None, diagnostics),
+    };
+    let mut secrets = secret::suspects(&document.source.text);
+    for (name, app) in value["apps"].as_object().into_iter().flatten() {
+        if app["secret_key"].is_string() {
+            secrets.push(document.place(&join(&join("/apps", name), "secret_key")).value);
+        }
+    }
+    let (workspace, diagnostics) = workspace::workspace(value, &document, root);
+    let workspace = workspace.filter(|_| secrets.is_empty());
+    (workspace, secret::conceal(&document.source, secrets, diagnostics))
+}
+
+/// YAML; where it fails, the text is still searched for secrets, since the mistake would quote it.
+fn parse(path: &Path, bytes: Vec<u8>) -> Result<(Value, Arc<Document>), Diagnostics> {
+    let (value, document) = yaml::parse(path, bytes).map_err(|mistakes| {
+        let source =
+            mistakes.iter().find_map(|mistake| mistake.place.as_ref().map(|(source, _)| Arc::clone(source)));
+        match source {
+            Some(source) => conceal_unparsed(&source, mistakes),
+            None => mistakes,
+        }
+    })?;
+    Ok((value, Arc::new(document)))
+}
+
+fn conceal_unparsed(source: &Arc<SourceFile>, mistakes: Diagnostics) -> Diagnostics {
+    let mut secrets = secret::written_keys(&source.text);
+    secrets.extend(secret::suspects(&source.text));
+    secret::conceal(source, secrets, mistakes)
+}
+
+/// Every source a campaign may name, as the pointer of the map that names it.
+fn sources(value: &Value) -> Vec<String> {
+    let excluded = value.pointer("/audience/exclude").and_then(Value::as_array).map_or(0, Vec::len);
+    let excluded = (0..excluded).map(|index| format!("/audience/exclude/{index}"));
+    std::iter::once("/audience".to_owned()).chain(excluded).collect()
+}
+
+fn audience_files(value: &Value, base: &Path) -> Vec<(String, PathBuf)> {
+    let keys = |source: String| ["csv", "jsonl"].map(|key| join(&source, key));
+    sources(value)
+        .into_iter()
+        .flat_map(keys)
+        .filter_map(|pointer| {
+            let path = value.pointer(&pointer)?.as_str().filter(|path| !path.is_empty())?;
+            let path = base.join(path);
+            Some((pointer, path))
+        })
+        .collect()
+}
+
+/// Accounts may well be hex digits.
+fn account_lists(value: &Value, document: &Document) -> Vec<Span> {
+    let lists = sources(value).into_iter().map(|source| join(&source, "accounts"));
+    lists.filter(|list| value.pointer(list).is_some()).map(|list| document.place(&list).value).collect()
+}

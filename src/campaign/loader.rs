@@ -1,0 +1,284 @@
+//! Finds the workspace and its campaign files, reads and checks them; the only file of `campaign` that
+//! touches the file system.
+//!
+//! It reads `pushplan.yaml` and campaign files. Of an audience file it asks only whether it is there. It
+//! runs nothing, opens no connection and resolves no secret: a campaign file in a pull request is not
+//! trusted.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::document::Document;
+use super::file::{self, Checked};
+use super::spec::Campaign;
+use super::workspace::{FILE_NAME, Workspace};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+
+/// Largest file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// How to load.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// What relative paths are relative to, and what paths are shown relative to. Absolute.
+    pub current_dir: PathBuf,
+    /// Lets campaigns name files outside the workspace.
+    pub allow_outside: bool,
+}
+
+/// What was loaded, and all mistakes of all files.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Loaded {
+    /// The workspace; `None` where it is missing or has mistakes.
+    pub workspace: Option<Workspace>,
+    /// The campaigns without mistakes, in the order of their files.
+    pub campaigns: Vec<Campaign>,
+    /// All mistakes, in the order of files and places.
+    pub diagnostics: Diagnostics,
+}
+
+/// Loads campaign files and folders of them (`*.yaml`, `*.yml`, recursively), or the workspace's own
+/// folders where `paths` is empty or names the workspace's root.
+///
+/// The workspace is that of the first path: `pushplan.yaml` in its folder, or the nearest one above.
+pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
+    let mut loader = Loader { options, root: None, diagnostics: Diagnostics::new() };
+    let paths: Vec<PathBuf> = paths.iter().map(|path| options.current_dir.join(path)).collect();
+    let start = paths.first().unwrap_or(&options.current_dir);
+    let workspace = loader.workspace(start);
+    let mut files = Vec::new();
+    if paths.is_empty() {
+        loader.campaign_folders(workspace.as_ref(), &mut files);
+    }
+    for path in &paths {
+        if path.join(FILE_NAME).is_file() {
+            loader.campaign_folders(workspace.as_ref(), &mut files);
+        } else {
+            loader.collect(path, &mut files);
+        }
+    }
+    files.sort();
+    files.dedup();
+    let campaigns = loader.campaigns(&files, workspace.as_ref());
+    // Without a workspace its folders are not known, and that was told already.
+    if files.is_empty() && !loader.diagnostics.has_errors() {
+        let searched =
+            paths.first().or(workspace.as_ref().and_then(|w| w.campaigns.first())).unwrap_or(start);
+        loader.diagnostics.push(
+            Diagnostic::file_error("no-campaigns", loader.shown(searched), "no campaign file was found here")
+                .help("a campaign is a file that ends in .yaml or .yml"),
+        );
+    }
+    loader.diagnostics.sort();
+    Loaded { workspace, campaigns, diagnostics: loader.diagnostics }
+}
+
+struct Loader<'a> {
+    options: &'a LoadOptions,
+    /// The workspace's root without symbolic links.
+    root: Option<PathBuf>,
+    diagnostics: Diagnostics,
+}
+
+impl Loader<'_> {
+    fn workspace(&mut self, start: &Path) -> Option<Workspace> {
+        let Some(root) = start.ancestors().find(|folder| folder.join(FILE_NAME).is_file()) else {
+            let message = format!("no `{FILE_NAME}` in this folder or above it");
+            self.diagnostics.push(
+                Diagnostic::file_error("no-workspace", self.shown(start), message)
+                    .help("it names the apps and the state; write one in the folder that holds `campaigns`"),
+            );
+            return None;
+        };
+        self.root = fs::canonicalize(root).ok();
+        let path = root.join(FILE_NAME);
+        let bytes = self.read(&path)?;
+        let (workspace, diagnostics) = file::read_workspace(&self.shown(&path), bytes, root);
+        self.diagnostics.append(diagnostics);
+        workspace
+    }
+
+    fn campaign_folders(&mut self, workspace: Option<&Workspace>, files: &mut Vec<PathBuf>) {
+        for folder in workspace.into_iter().flat_map(|workspace| &workspace.campaigns) {
+            if self.is_outside(folder) {
+                let message = "the folder lies outside the workspace";
+                self.diagnostics.push(Diagnostic::file_error(
+                    "outside-workspace",
+                    self.shown(folder),
+                    message,
+                ));
+            } else {
+                self.collect(folder, files);
+            }
+        }
+    }
+
+    /// A file as it is named; a folder's YAML files. Hidden ones, workspace files and links to folders
+    /// (which may form loops) are passed over.
+    fn collect(&mut self, path: &Path, files: &mut Vec<PathBuf>) {
+        let entries = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>)
+            }
+            Ok(_) => return files.push(path.to_owned()),
+            Err(error) => Err(error),
+        };
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable(path, &error),
+        };
+        for entry in entries {
+            let path = entry.path();
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") || name == FILE_NAME {
+                continue;
+            }
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => self.collect(&path, files),
+                Ok(_) if !is_yaml(&path) => {}
+                Ok(kind) if kind.is_symlink() && self.is_outside(&path) => {
+                    let message = "the link leads outside the workspace";
+                    self.diagnostics.push(Diagnostic::file_error(
+                        "outside-workspace",
+                        self.shown(&path),
+                        message,
+                    ));
+                }
+                Ok(_) => files.push(path),
+                Err(error) => self.unreadable(&path, &error),
+            }
+        }
+    }
+
+    fn campaigns(&mut self, files: &[PathBuf], workspace: Option<&Workspace>) -> Vec<Campaign> {
+        let mut campaigns = Vec::new();
+        let mut ids: BTreeMap<String, String> = BTreeMap::new();
+        for path in files {
+            let Some(bytes) = self.read(path) else { continue };
+            let base = path.parent().unwrap_or(path);
+            let Checked { mut campaign, document, id, audience_files, diagnostics } =
+                file::read_campaign(&self.shown(path), bytes, base, workspace);
+            let hide = diagnostics.iter().any(|diagnostic| diagnostic.hide_source);
+            self.diagnostics.append(diagnostics);
+            let Some(document) = document else { continue };
+            let mut found = self.audience_files(&audience_files, &document);
+            if let Some(id) = id {
+                let place = document.at_value("/campaign", "duplicate-campaign", "");
+                let line = place.line_column().map_or(0, |(line, _)| line);
+                let here = format!("{}:{line}", place.path.display());
+                if let Some(first) = ids.get(&id) {
+                    let message = format!("the campaign id `{id}` is taken; {first} has it too");
+                    found.push(
+                        document.at_value("/campaign", "duplicate-campaign", message).help(
+                            "give each campaign an id of its own: it is what tells one run from another",
+                        ),
+                    );
+                } else {
+                    ids.insert(id, here);
+                }
+            }
+            if !found.is_empty() {
+                campaign = None;
+            }
+            for mut diagnostic in found {
+                diagnostic.hide_source = hide;
+                self.diagnostics.push(diagnostic);
+            }
+            campaigns.extend(campaign);
+        }
+        campaigns
+    }
+
+    fn audience_files(&self, files: &[(String, PathBuf)], document: &Document) -> Vec<Diagnostic> {
+        let check = |(pointer, path): &(String, PathBuf)| {
+            let at = |code, message: String| document.at_value(pointer, code, message);
+            let shown = self.shown(&tidy(path)).display().to_string();
+            if self.is_outside(path) {
+                return Some(
+                    at("outside-workspace", format!("{shown} lies outside the workspace"))
+                        .help("move it into the workspace, or allow files outside of it on the command line"),
+                );
+            }
+            match fs::metadata(path) {
+                Ok(metadata) if metadata.is_file() => None,
+                Ok(_) => Some(at("missing-audience-file", format!("{shown} is not a file"))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Some(
+                    at("missing-audience-file", format!("there is no file {shown}"))
+                        .help("paths are relative to the campaign file"),
+                ),
+                Err(error) => Some(at("unreadable-file", format!("{shown} cannot be read: {error}"))),
+            }
+        };
+        files.iter().filter_map(check).collect()
+    }
+
+    /// Does the path leave the workspace by `..`, as an absolute path or through a link?
+    fn is_outside(&self, path: &Path) -> bool {
+        let Some(root) = self.root.as_ref().filter(|_| !self.options.allow_outside) else { return false };
+        // The nearest folder that exists decides for a file that does not.
+        let path = tidy(path);
+        let real = path.ancestors().find_map(|ancestor| {
+            let rest = path.strip_prefix(ancestor).ok()?;
+            Some(fs::canonicalize(ancestor).ok()?.join(rest))
+        });
+        !real.is_some_and(|real| real.starts_with(root))
+    }
+
+    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
+        let bytes = fs::metadata(path).and_then(|metadata| {
+            // Reading a pipe or a device may never end.
+            if !metadata.is_file() {
+                return Err(io::Error::other("it is not a file"));
+            }
+            if metadata.len() > FILE_BYTES_MAX {
+                return Err(io::Error::other("it is larger than 16 MiB; keep accounts in a CSV file"));
+            }
+            fs::read(path)
+        });
+        bytes.map_err(|error| self.unreadable(path, &error)).ok()
+    }
+
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let shown = self.shown(path);
+        self.diagnostics.push(match error.kind() {
+            io::ErrorKind::NotFound => {
+                Diagnostic::file_error("missing-file", shown, "there is no such file or folder")
+            }
+            _ => {
+                Diagnostic::file_error("unreadable-file", shown, format!("the file cannot be read: {error}"))
+            }
+        });
+    }
+
+    /// The path as the user knows it.
+    fn shown(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(&self.options.current_dir) {
+            Ok(relative) if relative.as_os_str().is_empty() => PathBuf::from("."),
+            Ok(relative) => relative.to_owned(),
+            Err(_) => path.to_owned(),
+        }
+    }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().and_then(OsStr::to_str).is_some_and(|ending| ending == "yaml" || ending == "yml")
+}
+
+/// Without `.` and `..`, decided by the names alone.
+fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                tidy.pop();
+            }
+            other => tidy.push(other),
+        }
+    }
+    tidy
+}

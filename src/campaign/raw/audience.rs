@@ -1,0 +1,115 @@
+//! The `audience` section: one source, and which of its rows are meant.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::units;
+use super::filter::RawFilter;
+
+/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Audience", extend("oneOf" = one_source()))]
+pub struct RawAudience {
+    /// The UserIDs themselves.
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["alice", "bob"])]
+    pub accounts: Option<Vec<String>>,
+    /// A CSV file with a header row; `.gz` and `.zst` are read as they are. Relative to this file.
+    #[schemars(length(min = 1), example = &"audiences/buyers.csv")]
+    pub csv: Option<String>,
+    /// A file with one JSON object a line; `.gz` and `.zst` are read as they are. Relative to this file.
+    #[schemars(length(min = 1), example = &"audiences/buyers.jsonl")]
+    pub jsonl: Option<String>,
+    /// The column that holds the UserID; needed with `csv` and `jsonl`.
+    #[schemars(length(min = 1), example = &"user_id")]
+    pub account: Option<String>,
+    /// Rows that do not match are no recipients.
+    #[serde(rename = "where")]
+    pub filter: Option<RawFilter>,
+    /// Consent: an account with any row that matches gets nothing, whatever its other rows say.
+    pub suppress_where: Option<RawFilter>,
+    /// Suppression lists: these accounts get nothing.
+    pub exclude: Option<Vec<RawExclusion>>,
+    /// How many recipients are expected; outside of it, plan refuses.
+    pub expect: Option<RawExpect>,
+    /// Share of malformed rows that is let pass, counted and shown. Default: none.
+    #[schemars(regex(pattern = units::SHARE), example = &"0.1%")]
+    pub max_bad_rows: Option<String>,
+}
+
+/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Exclusion", extend("oneOf" = one_source()))]
+pub struct RawExclusion {
+    /// The UserIDs themselves.
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub accounts: Option<Vec<String>>,
+    /// A CSV file with a header row. Relative to this file.
+    #[schemars(length(min = 1), example = &"audiences/unsubscribed.csv")]
+    pub csv: Option<String>,
+    /// A file with one JSON object a line. Relative to this file.
+    #[schemars(length(min = 1))]
+    pub jsonl: Option<String>,
+    /// The column that holds the UserID; needed with `csv` and `jsonl`.
+    #[schemars(length(min = 1), example = &"user_id")]
+    pub account: Option<String>,
+    /// Only rows that match exclude.
+    #[serde(rename = "where")]
+    pub filter: Option<RawFilter>,
+}
+
+/// The bounds of an audience.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Expect", extend("minProperties" = 1))]
+pub struct RawExpect {
+    /// Fewest recipients.
+    #[schemars(example = 100)]
+    pub min: Option<u64>,
+    /// Most recipients.
+    #[schemars(example = 2_000_000)]
+    pub max: Option<u64>,
+}
+
+/// The keys that name a source, wherever one is named.
+pub struct RawSource {
+    pub accounts: Option<Vec<String>>,
+    pub csv: Option<String>,
+    pub jsonl: Option<String>,
+    pub account: Option<String>,
+}
+
+impl RawAudience {
+    /// Takes the source's keys.
+    pub fn take_source(&mut self) -> RawSource {
+        RawSource {
+            accounts: self.accounts.take(),
+            csv: self.csv.take(),
+            jsonl: self.jsonl.take(),
+            account: self.account.take(),
+        }
+    }
+}
+
+impl RawExclusion {
+    /// Takes the source's keys.
+    pub fn take_source(&mut self) -> RawSource {
+        RawSource {
+            accounts: self.accounts.take(),
+            csv: self.csv.take(),
+            jsonl: self.jsonl.take(),
+            account: self.account.take(),
+        }
+    }
+}
+
+/// Each branch's first key is the one that chooses it; what follows is needed with it.
+fn one_source() -> Value {
+    json!([
+        {"required": ["accounts"]},
+        {"required": ["csv", "account"]},
+        {"required": ["jsonl", "account"]}
+    ])
+}

@@ -1,0 +1,148 @@
+//! What an author's mistakes look like: on a terminal (with the quoted line, a caret and the fix) and as
+//! JSON.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceSpan};
+use serde_json::{Value, json};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+
+/// Name and version of the JSON form.
+pub const FORMAT: &str = "pushplan.diagnostics/1";
+
+/// All mistakes and a closing line that counts them; empty where there are none.
+///
+/// `width` is in columns; colour is ANSI and only where asked for.
+pub fn text(diagnostics: &Diagnostics, color: bool, width: usize) -> String {
+    if diagnostics.is_empty() {
+        return String::new();
+    }
+    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_context_lines(1)
+        .with_links(false)
+        .with_wrap_lines(true);
+    let mut out = String::new();
+    for diagnostic in diagnostics.iter() {
+        // Writing into a String cannot fail.
+        let _ = handler.render_report(&mut out, &View::new(diagnostic));
+        out.push('\n');
+    }
+    out.push_str(&summary(diagnostics));
+    out.push('\n');
+    out
+}
+
+/// `3 errors, 1 warning in 2 files`
+pub fn summary(diagnostics: &Diagnostics) -> String {
+    let count = |severity| diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let files = diagnostics.iter().map(|diagnostic| &diagnostic.path).collect::<BTreeSet<_>>().len();
+    let counted = [(count(Severity::Error), "error"), (count(Severity::Warning), "warning")];
+    let parts: Vec<String> = counted
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, noun)| plural(number, noun))
+        .collect();
+    format!("{} in {}", parts.join(", "), plural(files, "file"))
+}
+
+/// `{"format": …, "diagnostics": [{severity, code, message, help, file, line, column, end_line, end_column}]}`;
+/// lines and columns from 1, columns in characters, the end exclusive; null where a mistake has no place.
+pub fn json(diagnostics: &Diagnostics) -> Value {
+    json!({ "format": FORMAT, "diagnostics": diagnostics.iter().map(entry).collect::<Vec<_>>() })
+}
+
+fn entry(diagnostic: &Diagnostic) -> Value {
+    let (start, end) = (diagnostic.line_column(), diagnostic.end_line_column());
+    json!({
+        "severity": severity(diagnostic),
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "help": diagnostic.help,
+        "file": diagnostic.path.display().to_string(),
+        "line": start.map(|(line, _)| line),
+        "column": start.map(|(_, column)| column),
+        "end_line": end.map(|(line, _)| line),
+        "end_column": end.map(|(_, column)| column),
+    })
+}
+
+fn severity(diagnostic: &Diagnostic) -> &'static str {
+    match diagnostic.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+fn plural(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// A mistake as miette wants to see it.
+struct View<'a> {
+    diagnostic: &'a Diagnostic,
+    source: Option<NamedSource<String>>,
+    /// What is said where no snippet says it.
+    message: String,
+}
+
+impl<'a> View<'a> {
+    fn new(diagnostic: &'a Diagnostic) -> Self {
+        let file = diagnostic.path.display().to_string();
+        let quoted = diagnostic.place.as_ref().filter(|_| !diagnostic.hide_source);
+        let message = match (quoted, diagnostic.line_column()) {
+            (Some(_), _) => diagnostic.message.clone(),
+            (None, Some((line, column))) => format!("{file}:{line}:{column}: {}", diagnostic.message),
+            (None, None) => format!("{file}: {}", diagnostic.message),
+        };
+        let source = quoted.map(|(source, _)| NamedSource::new(file, source.text.clone()));
+        Self { diagnostic, source, message }
+    }
+}
+
+impl fmt::Display for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for View<'_> {}
+
+impl miette::Diagnostic for View<'_> {
+    fn code<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        Some(Box::new(self.diagnostic.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'b>(&'b self) -> Option<Box<dyn fmt::Display + 'b>> {
+        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn miette::SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let (source, span) = self.diagnostic.place.as_ref().filter(|_| self.source.is_some())?;
+        // A caret under one line reads better than a bracket around twenty.
+        let quoted = source.text.get(span.start..span.start + span.len).unwrap_or_default();
+        let len = quoted.lines().next().map_or(0, |line| line.trim_end().len());
+        let span = SourceSpan::new(span.start.min(source.text.len()).into(), len);
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), span))))
+    }
+}
