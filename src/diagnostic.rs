@@ -61,7 +61,12 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at a place in a file.
-    pub fn error(code: &'static str, source: &Arc<SourceFile>, span: Span, message: impl Into<String>) -> Self {
+    pub fn error(
+        code: &'static str,
+        source: &Arc<SourceFile>,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             code,
             severity: Severity::Error,
