@@ -1,0 +1,151 @@
+//! Rows on their way from a source to the builder: projected to the wanted columns, some thousands at a time.
+//!
+//! One block is a few allocations that are used again and again, however many rows pass through it. Cell 0 of
+//! a row is its account; a row whose account cannot be one is malformed, whatever the source.
+
+use super::error::BadRow;
+use super::value::{Kind, Value};
+
+/// A longer row is malformed: nobody writes one, and an unclosed quote must not fill the memory.
+pub(super) const MAX_ROW_BYTES: usize = 1 << 20;
+
+/// Rows (good or malformed) a block holds: enough that handing it over costs nothing beside reading it.
+const MAX_ROWS: usize = 4096;
+
+/// Text after which a block is full, whatever its rows.
+const FULL_BYTES: usize = 1 << 20;
+
+/// Projected rows, and the malformed ones found between them.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    text: String,
+    /// The cells of all good rows, one after the other; then those of the row being read.
+    cells: Vec<Cell>,
+    /// One a good row.
+    rows: Vec<RowEnd>,
+    bad: Vec<BadRow>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    kind: Kind,
+    /// Where its characters end in the block's text; they begin where the cell before it ends.
+    end: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct RowEnd {
+    line: u64,
+    cells: u32,
+    text: u32,
+}
+
+impl Block {
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.cells.clear();
+        self.rows.clear();
+        self.bad.clear();
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.rows.len() + self.bad.len() >= MAX_ROWS || self.text.len() >= FULL_BYTES
+    }
+
+    /// Appends the next cell of the row being read.
+    pub(super) fn push(&mut self, value: Value<'_>) {
+        self.text.push_str(value.payload());
+        self.cells.push(Cell { kind: value.kind(), end: offset(self.text.len()) });
+    }
+
+    /// Ends the row being read; it becomes a malformed one where its account cannot be one.
+    pub(super) fn end_row(&mut self, line: u64) {
+        let (cells, text) = self.good_end();
+        let first = self.cells[cells as usize];
+        let account = first.kind.value(&self.text[text as usize..first.end as usize]);
+        match check_account(account) {
+            Ok(()) => {
+                let end = RowEnd { line, cells: offset(self.cells.len()), text: offset(self.text.len()) };
+                self.rows.push(end);
+            }
+            Err(reason) => self.bad_row(BadRow { line, rows: 1, reason: reason.to_owned() }),
+        }
+    }
+
+    /// Drops what was pushed of the row being read and notes why.
+    pub(super) fn bad_row(&mut self, bad: BadRow) {
+        let (cells, text) = self.good_end();
+        self.cells.truncate(cells as usize);
+        self.text.truncate(text as usize);
+        self.bad.push(bad);
+    }
+
+    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+        let mut start = (0, 0);
+        self.rows.iter().map(move |end| {
+            let cells = &self.cells[start.0 as usize..end.cells as usize];
+            let row = Row { line: end.line, text: &self.text, start: start.1, cells };
+            start = (end.cells, end.text);
+            row
+        })
+    }
+
+    pub(super) fn bad_rows(&self) -> &[BadRow] {
+        &self.bad
+    }
+
+    /// Where cells and text of the good rows end.
+    fn good_end(&self) -> (u32, u32) {
+        self.rows.last().map_or((0, 0), |end| (end.cells, end.text))
+    }
+}
+
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).expect("a block is bounded by FULL_BYTES and one row of MAX_ROW_BYTES")
+}
+
+/// One good row of a [`Block`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    /// The line on which it begins, from 1.
+    pub(super) line: u64,
+    text: &'a str,
+    start: u32,
+    cells: &'a [Cell],
+}
+
+impl<'a> Row<'a> {
+    /// The value of the wanted column with this index.
+    pub(super) fn get(&self, index: usize) -> Value<'a> {
+        let start = if index == 0 { self.start } else { self.cells[index - 1].end };
+        let cell = self.cells[index];
+        cell.kind.value(&self.text[start as usize..cell.end as usize])
+    }
+
+    /// The account; never empty, never with a control character.
+    pub(super) fn account(&self) -> &'a str {
+        self.get(0).text().expect("end_row lets no row without an account pass")
+    }
+}
+
+/// A whole JSON number is let pass as its digits: exports often write ids so.
+fn check_account(account: Value<'_>) -> Result<(), &'static str> {
+    match account {
+        Value::Missing | Value::Null => Err("has no account"),
+        Value::Text("") => Err("the account is empty"),
+        Value::Text(text) if has_control(text) => Err("the account holds a control character"),
+        Value::Number(text) if text.bytes().any(|b| !b.is_ascii_digit()) => {
+            Err("the account is a number with a sign, a point or an exponent")
+        }
+        Value::Text(_) | Value::Number(_) => Ok(()),
+        Value::Bool(_) | Value::Json(_) => Err("the account is neither a text nor a whole number"),
+    }
+}
+
+fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        text.bytes().any(|b| b.is_ascii_control())
+    } else {
+        text.chars().any(char::is_control)
+    }
+}

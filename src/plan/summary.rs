@@ -1,0 +1,123 @@
+//! What a person or a script is told of a plan, as data. What it looks like is decided in `report`.
+
+use serde::{Serialize, Serializer, ser::Error as _};
+use serde_json::value::RawValue;
+
+use super::cost::{self, Cost};
+use super::predict::Rate;
+use super::{Plan, digest};
+use crate::audience::Stats;
+
+/// The name and version of the JSON form of [`Summaries`].
+pub const FORMAT: &str = "pushplan.plan/1";
+
+/// Rendered messages shown of each run.
+const SAMPLES: usize = 3;
+
+/// `plan --format json`: the plans of all campaigns that are due.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summaries {
+    format: &'static str,
+    /// One a run.
+    pub runs: Vec<Summary>,
+}
+
+impl Summaries {
+    /// The document for these runs.
+    pub fn new(runs: Vec<Summary>) -> Self {
+        Self { format: FORMAT, runs }
+    }
+}
+
+/// What one run would do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The run's id.
+    pub run: String,
+    /// The campaign's id.
+    pub campaign: String,
+    /// Its occurrence: `once`, `r2` or an instant.
+    pub occurrence: String,
+    /// The app's name.
+    pub app: String,
+    /// When what is not sent yet is no longer sent; RFC 3339.
+    pub expires_at: Option<jiff::Timestamp>,
+    /// Accounts that get a push.
+    pub recipients: u64,
+    /// Distinct messages.
+    pub messages: u64,
+    /// Batches.
+    pub calls: u64,
+    /// From the first call's leaving to the last one's; see [`Rate::seconds`].
+    pub seconds_at_rate: f64,
+    /// What became of the audience's rows.
+    pub audience: Stats,
+    /// What personalisation costs.
+    pub personalisation: Cost,
+    /// Seconds that personalisation adds to `seconds_at_rate`.
+    pub personalisation_seconds: f64,
+    /// DataId of the first and of the last batch; one where there is one batch, none where there is none.
+    pub data_ids: Vec<String>,
+    /// The first recipients of the first three messages.
+    pub samples: Vec<Sample>,
+    /// Digest of the content.
+    pub content_digest: String,
+    /// Digest of the audience.
+    pub audience_digest: String,
+    /// Digest of the plan.
+    pub digest: String,
+}
+
+/// One recipient with what they would get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sample {
+    /// The UserID, as it is.
+    pub account: String,
+    /// The OfflinePushInfo: JSON text here, a JSON object where it is serialized.
+    #[serde(serialize_with = "as_json")]
+    pub message: String,
+}
+
+fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serde_json::from_str::<&RawValue>(text).map_err(S::Error::custom)?.serialize(serializer)
+}
+
+impl Plan {
+    /// What is told of the plan, at its app's rate.
+    pub fn summary(&self, rate: &Rate) -> Summary {
+        let stats = *self.audience.stats();
+        let seconds_at_rate = rate.seconds(self.batches().map(|batch| batch.recipients()));
+        let seconds_alike = rate.seconds(cost::sizes_alike(self.audience.len()));
+        let (first, last) = (self.batches().next(), self.batches().skip(1).last());
+        Summary {
+            run: self.header.run_id.clone(),
+            campaign: self.header.campaign.clone(),
+            occurrence: self.header.occurrence.clone(),
+            app: self.header.app.clone(),
+            expires_at: self.header.expires_at,
+            recipients: stats.recipients,
+            messages: self.messages.len() as u64,
+            calls: u64::from(self.calls()),
+            seconds_at_rate,
+            audience: stats,
+            personalisation: Cost::of(self),
+            personalisation_seconds: seconds_at_rate - seconds_alike,
+            data_ids: first.into_iter().chain(last).map(|batch| batch.data_id.to_owned()).collect(),
+            samples: self.samples(),
+            content_digest: self.header.content_digest.clone(),
+            audience_digest: digest::hex(&self.audience.digest()),
+            digest: self.digest(),
+        }
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        let mut first = 0;
+        let mut samples = Vec::new();
+        for message in self.messages.iter().take(SAMPLES) {
+            let account = self.audience.account(self.order[first as usize]).to_owned();
+            samples.push(Sample { account, message: message.json.to_string() });
+            first += message.recipients;
+        }
+        samples
+    }
+}
