@@ -16,6 +16,8 @@ mod raw;
 mod resolve;
 pub mod schedule;
 pub mod schema;
+#[cfg(test)]
+mod samples;
 mod secret;
 mod spec;
 pub mod units;

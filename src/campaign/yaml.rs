@@ -201,7 +201,13 @@ impl<'de> Visitor<'de> for KindVisitor {
         Ok(Kind::Number(value.into()))
     }
 
+    /// JSON Schema takes `1.0` for a whole number, so it becomes one here as well.
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Kind, E> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() < EXACT {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+            return Ok(Kind::Number((value as i64).into()));
+        }
         Number::from_f64(value).map(Kind::Number).ok_or_else(|| E::custom("JSON has no such number"))
     }
 
@@ -326,10 +332,10 @@ mod tests {
 
     #[test]
     fn typed_values_keep_their_type() {
-        let (value, _) = read("a: true\nb: 3\nc: -2.5\nd:\ne: 0x1F\nf: 18446744073709551615\n");
+        let (value, _) = read("a: true\nb: 3\nc: -2.5\nd:\ne: 0x1F\nf: 18446744073709551615\ng: 1.0\n");
         assert_eq!(
             value,
-            serde_json::json!({"a": true, "b": 3, "c": -2.5, "d": null, "e": 31, "f": u64::MAX})
+            serde_json::json!({"a": true, "b": 3, "c": -2.5, "d": null, "e": 31, "f": u64::MAX, "g": 1})
         );
     }
 
