@@ -14,10 +14,10 @@ mod file;
 pub mod loader;
 mod raw;
 mod resolve;
-pub mod schedule;
-pub mod schema;
 #[cfg(test)]
 mod samples;
+pub mod schedule;
+pub mod schema;
 mod secret;
 mod spec;
 pub mod units;

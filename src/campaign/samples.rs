@@ -11,7 +11,8 @@ use crate::report::diagnostics::text;
 
 const WIDTH: usize = 100;
 /// Rules of the schema alone: where one is broken, the published file must say so too.
-const SCHEMA_CODES: [&str; 6] = ["unknown-key", "wrong-type", "no-value", "bad-value", "empty", "missing-key"];
+const SCHEMA_CODES: [&str; 6] =
+    ["unknown-key", "wrong-type", "no-value", "bad-value", "empty", "missing-key"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/campaigns")
