@@ -8,7 +8,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::document::{Document, join};
-use super::{schema, units};
+use super::{raw, schema, units};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 
 /// A schema and its compiled form.
@@ -61,23 +61,21 @@ impl Shape {
                 return;
             }
             ValidationErrorKind::Required { property } => {
-                out.push(missing_key(error, at, property, document));
+                let key = plain(property);
+                // A misspelt key is told as that, and is not missing besides.
+                if nearest(&key, self.unknown_keys(error)).is_none() {
+                    out.push(missing_key(error, at, &key, document));
+                }
                 return;
             }
             ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
                 self.explain_choice(error, at, document, out);
                 return;
             }
-            ValidationErrorKind::Type { kind } => wrong_type(kind, found, &name, at, document),
+            ValidationErrorKind::Type { kind } => self.wrong_type(error, kind, at, document),
             ValidationErrorKind::Enum { options } => {
-                let options: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
-                let diagnostic = value_at("bad-value", format!("{name} cannot be {}", quote(found)));
-                match nearest(&plain(found), options.iter().map(String::as_str)) {
-                    Some(near) => {
-                        diagnostic.help(format!("did you mean `{near}`? It takes {}", list(&options, "or")))
-                    }
-                    None => diagnostic.help(format!("write {}", list(&options, "or"))),
-                }
+                let options: Vec<&Value> = options.as_array().into_iter().flatten().collect();
+                not_among(&options, found, &name, at, document)
             }
             ValidationErrorKind::Pattern { pattern } => bad_pattern(pattern, found, &name, at, document),
             ValidationErrorKind::PropertyNames { error } => document
@@ -87,14 +85,11 @@ impl Shape {
                     format!("{} is not a name", quote(error.instance())),
                 )
                 .help(NAME_HELP),
-            ValidationErrorKind::Minimum { limit } => {
-                value_at("out-of-range", format!("{name} is {}, and must be at least {limit}", quote(found)))
-            }
-            ValidationErrorKind::Maximum { limit } => {
-                value_at("out-of-range", format!("{name} is {}, and must be at most {limit}", quote(found)))
-            }
-            ValidationErrorKind::ExclusiveMinimum { limit } => {
-                value_at("out-of-range", format!("{name} is {}, and must be more than {limit}", quote(found)))
+            ValidationErrorKind::Minimum { .. }
+            | ValidationErrorKind::Maximum { .. }
+            | ValidationErrorKind::ExclusiveMinimum { .. } => {
+                value_at("out-of-range", format!("{name} is {}, which is out of range", quote(found)))
+                    .help(format!("write {}", self.range(error)))
             }
             ValidationErrorKind::MinLength { .. }
             | ValidationErrorKind::MinItems { .. }
@@ -107,11 +102,7 @@ impl Shape {
     }
 
     fn unknown_key(&self, error: &ValidationError, at: &str, key: &str, document: &Document) -> Diagnostic {
-        let known: Vec<String> = self
-            .beside(error, "properties")
-            .and_then(Value::as_object)
-            .map(|properties| properties.keys().cloned().collect())
-            .unwrap_or_default();
+        let known: Vec<String> = self.known_keys(error).map(str::to_owned).collect();
         let pointer = join(at, key);
         match nearest(key, known.iter().map(String::as_str)) {
             Some(near) => document
@@ -124,17 +115,33 @@ impl Shape {
     }
 
     /// A choice between keys: each branch's first required key chooses it, the others are needed with it.
-    fn explain_choice(&self, error: &ValidationError, at: &str, document: &Document, out: &mut Diagnostics) {
-        let branches: Vec<Vec<&str>> = self
+    fn explain_choice<'a>(
+        &'a self,
+        error: &ValidationError,
+        at: &str,
+        document: &Document,
+        out: &mut Diagnostics,
+    ) {
+        let branches = self
             .schema
             .pointer(error.schema_path().as_str())
             .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .map(|branch| {
-                branch["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-            })
-            .collect();
+            .map_or(&[][..], Vec::as_slice);
+        // schemars writes an enum with described values as a choice of constants.
+        let constants: Vec<&Value> = branches.iter().filter_map(|branch| branch.get("const")).collect();
+        if !constants.is_empty() {
+            // Another type was told already.
+            if error.instance().is_string() {
+                out.push(not_among(&constants, error.instance(), &name_of(at), at, document));
+            }
+            return;
+        }
+        if !error.instance().is_object() {
+            return;
+        }
+        let required = |branch: &'a Value| branch["required"].as_array().into_iter().flatten();
+        let branches: Vec<Vec<&str>> =
+            branches.iter().map(|branch| required(branch).filter_map(Value::as_str).collect()).collect();
         let written = |key: &str| error.instance().get(key).is_some();
         let choices: Vec<String> =
             branches.iter().filter_map(|branch| branch.first()).map(|key| (*key).to_owned()).collect();
@@ -179,6 +186,71 @@ impl Shape {
         }
     }
 
+    fn wrong_type(
+        &self,
+        error: &ValidationError,
+        kind: &TypeKind,
+        at: &str,
+        document: &Document,
+    ) -> Diagnostic {
+        let (found, name) = (error.instance().as_ref(), name_of(at));
+        let expected: Vec<String> = match kind {
+            TypeKind::Single(kind) => vec![wanted(kind.as_str()).to_owned()],
+            TypeKind::Multiple(kinds) => kinds.iter().map(|kind| wanted(kind.as_str()).to_owned()).collect(),
+        };
+        let expected = join_words(&expected, "or");
+        if found.is_null() {
+            return document
+                .at_key(at, "no-value", format!("{name} has no value"))
+                .help(format!("write {expected}, or leave the key out"));
+        }
+        let message = format!("{name} is {}, and must be {expected}", found_kind(found));
+        let operators = self.beside(error, "properties").is_some_and(|keys| keys.get("in").is_some());
+        let pattern = self.beside(error, "pattern").and_then(Value::as_str);
+        let help = match found {
+            Value::Number(_) | Value::Bool(_) if expected.contains("text") => match pattern.map(pattern_help)
+            {
+                Some(help) if !help.is_empty() => help.to_owned(),
+                _ => format!("put it in quotes: \"{}\"", document.text_at(at)),
+            },
+            Value::Array(_) if operators => {
+                format!("to match several values, write `{{ in: {} }}`", document.text_at(at))
+            }
+            Value::String(_) if expected.ends_with("number") => {
+                "write digits, without quotes and `_`".to_owned()
+            }
+            Value::String(_) if expected == "true or false" => {
+                "write `true` or `false`, without quotes".to_owned()
+            }
+            _ if expected == "a list" => "write a list: `- …` on lines of their own, or `[…, …]`".to_owned(),
+            _ => format!("write {expected}"),
+        };
+        document.at_value(at, "wrong-type", message).help(help)
+    }
+
+    /// The bounds that stand beside a violated one, in words.
+    fn range(&self, error: &ValidationError) -> String {
+        let bound = |keyword| self.beside(error, keyword);
+        match (bound("minimum"), bound("exclusiveMinimum"), bound("maximum")) {
+            (Some(min), _, Some(max)) => format!("a number from {min} to {max}"),
+            (Some(min), _, None) => format!("a number of at least {min}"),
+            (None, Some(min), _) => format!("a number above {min}"),
+            (None, None, max) => format!("a number of at most {}", max.unwrap_or(&Value::Null)),
+        }
+    }
+
+    /// Keys of the object that the violated schema describes.
+    fn known_keys(&self, error: &ValidationError) -> impl Iterator<Item = &str> {
+        let properties = self.beside(error, "properties").and_then(Value::as_object);
+        properties.into_iter().flatten().map(|(key, _)| key.as_str())
+    }
+
+    /// Keys of the violating object that its schema does not know.
+    fn unknown_keys<'e>(&self, error: &'e ValidationError) -> impl Iterator<Item = &'e str> {
+        let keys = error.instance().as_object().into_iter().flatten().map(|(key, _)| key.as_str());
+        keys.filter(|key| self.known_keys(error).all(|known| known != *key))
+    }
+
     /// A keyword that stands beside the violated one.
     fn beside(&self, error: &ValidationError, keyword: &str) -> Option<&Value> {
         let path = error.schema_path().as_str();
@@ -189,80 +261,53 @@ impl Shape {
 
 const NAME_HELP: &str = "write 1 to 40 of a-z, 0-9 and `-`";
 
-fn missing_key(error: &ValidationError, at: &str, property: &Value, document: &Document) -> Diagnostic {
-    let key = plain(property);
-    let because = if error.schema_path().as_str().contains("/dependentRequired/") {
-        let cause = error.schema_path().as_str().rsplit('/').next().unwrap_or_default();
-        let message = format!("`{cause}` needs `{key}` beside it");
-        return document
-            .at_key(&join(at, cause), "missing-key", message)
-            .help(format!("add `{key}:` to {}", name_of(at)));
-    } else {
-        format!("{} has no `{key}`", name_of(at))
-    };
-    document.at_key(at, "missing-key", because).help(format!("add `{key}:`"))
+fn not_among(options: &[&Value], found: &Value, name: &str, at: &str, document: &Document) -> Diagnostic {
+    let options: Vec<String> = options.iter().map(|option| plain(option)).collect();
+    let diagnostic = document.at_value(at, "bad-value", format!("{name} cannot be {}", quote(found)));
+    match found.as_str().and_then(|found| nearest(found, options.iter().map(String::as_str))) {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`? It takes {}", list(&options, "or"))),
+        None => diagnostic.help(format!("write {}", list(&options, "or"))),
+    }
 }
 
-fn wrong_type(kind: &TypeKind, found: &Value, name: &str, at: &str, document: &Document) -> Diagnostic {
-    let expected: Vec<String> = match kind {
-        TypeKind::Single(kind) => vec![article(kind.as_str()).to_owned()],
-        TypeKind::Multiple(kinds) => kinds.iter().map(|kind| article(kind.as_str()).to_owned()).collect(),
-    };
-    let expected = join_words(&expected, "or");
-    if found.is_null() {
-        return document
-            .at_key(at, "no-value", format!("{name} has no value"))
-            .help(format!("write {expected}, or leave the key out"));
-    }
-    let diagnostic = document.at_value(
-        at,
-        "wrong-type",
-        format!("{name} is {}, and must be {expected}", article(type_of(found))),
-    );
-    match found {
-        Value::Number(_) | Value::Bool(_) if expected.contains("text") => {
-            diagnostic.help(format!("put it in quotes: \"{}\"", document.text_at(at)))
+fn missing_key(error: &ValidationError, at: &str, key: &str, document: &Document) -> Diagnostic {
+    let path = error.schema_path().as_str();
+    let help = format!("add `{key}:` to {}", name_of(at));
+    match path.split_once("/dependentRequired/") {
+        Some((_, cause)) => {
+            let cause = cause.split('/').next().unwrap_or_default();
+            document
+                .at_key(&join(at, cause), "missing-key", format!("`{cause}` needs `{key}` beside it"))
+                .help(help)
         }
-        Value::Array(_) if expected.contains("text") => diagnostic.help("write one value"),
-        Value::String(text) if expected == "a whole number" || expected == "a number" => {
-            diagnostic.help(format!("write digits without quotes, letters or `_`, not `{text}`"))
-        }
-        Value::String(_) if expected == "true or false" => {
-            diagnostic.help("write `true` or `false`, without quotes")
-        }
-        _ if expected == "a list" => {
-            diagnostic.help("write it as a list: `- …` on its own line, or in `[ ]`")
-        }
-        _ => diagnostic.help(format!("write {expected}")),
+        None => document.at_key(at, "missing-key", format!("{} has no `{key}`", name_of(at))).help(help),
     }
 }
 
 fn bad_pattern(pattern: &str, found: &Value, name: &str, at: &str, document: &Document) -> Diagnostic {
     let text = found.as_str().unwrap_or_default();
-    let (code, reason, help) = match pattern {
-        units::DURATION => (
-            "bad-duration",
-            units::parse_duration(text).err().unwrap_or_default(),
-            "write a number and a unit: `90s`, `15m`, `2h`, `1h30m`, `2d`",
-        ),
-        units::SHARE => (
-            "bad-share",
-            units::parse_share(text).err().unwrap_or_default(),
-            "write a percentage: `5%` or `0.1%`",
-        ),
-        super::raw::NAME => ("bad-name", format!("{} is not a name", quote(found)), NAME_HELP),
-        "^unlimited$" => (
-            "bad-value",
-            format!("{} is neither a number nor `unlimited`", quote(found)),
-            "write a number, or `unlimited`",
-        ),
-        other => {
-            return document
-                .at_value(at, "bad-value", format!("{name} cannot be {}", quote(found)))
-                .help(format!("write what matches {other}"));
-        }
+    let (code, message) = match pattern {
+        units::DURATION => ("bad-duration", units::parse_duration(text).err()),
+        units::SHARE => ("bad-share", units::parse_share(text).err()),
+        raw::NAME => ("bad-name", Some(format!("{} is not a name", quote(found)))),
+        _ => ("bad-value", Some(format!("it cannot be {}", quote(found)))),
     };
-    document.at_value(at, code, format!("{name}: {reason}")).help(help)
+    let message = format!("{name}: {}", message.unwrap_or_default());
+    document.at_value(at, code, message).help(match pattern_help(pattern) {
+        "" => format!("write what matches {pattern}"),
+        help => help.to_owned(),
+    })
+}
+
+/// How to write what a pattern of the schema wants; empty where the pattern says it best.
+fn pattern_help(pattern: &str) -> &'static str {
+    match pattern {
+        units::DURATION => "write a number and a unit: `90s`, `15m`, `2h`, `1h30m`, `2d`",
+        units::SHARE => "write a percentage: `5%` or `0.1%`",
+        raw::NAME => NAME_HELP,
+        raw::UNLIMITED => "write a number, or `unlimited`",
+        _ => "",
+    }
 }
 
 /// How messages speak of the place a pointer names.
@@ -280,19 +325,20 @@ fn name_of(pointer: &str) -> String {
     }
 }
 
-fn type_of(value: &Value) -> &'static str {
+fn found_kind(value: &Value) -> &'static str {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
+        Value::Null => "nothing",
+        Value::Bool(_) => "a boolean",
+        Value::Number(number) if number.is_f64() => "a fraction",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map of keys",
     }
 }
 
 /// A JSON type in the author's words.
-fn article(kind: &str) -> &'static str {
+fn wanted(kind: &str) -> &'static str {
     match kind {
         "boolean" => "true or false",
         "number" => "a number",

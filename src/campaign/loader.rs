@@ -199,7 +199,7 @@ impl Loader<'_> {
             let shown = self.shown(&tidy(path)).display().to_string();
             if self.is_outside(path) {
                 return Some(
-                    at("outside-workspace", format!("{shown} lies outside the workspace"))
+                    at("outside-workspace", "the file lies outside the workspace".to_owned())
                         .help("move it into the workspace, or allow files outside of it on the command line"),
                 );
             }

@@ -14,6 +14,8 @@ mod file;
 pub mod loader;
 mod raw;
 mod resolve;
+#[cfg(test)]
+mod samples;
 pub mod schedule;
 pub mod schema;
 mod secret;

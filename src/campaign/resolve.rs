@@ -113,7 +113,7 @@ impl Resolver<'_> {
         let known = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let Some(name) = name else {
             // A mistake in `app` itself was told already.
-            if written.get("app").is_none() {
+            if written.is_object() && written.get("app").is_none() {
                 if let [only] = names().collect::<Vec<_>>().as_slice() {
                     return Some(((*only).to_owned(), workspace.apps[*only].identifier.clone()));
                 }

@@ -28,11 +28,9 @@ pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<(Value, Document), Diagnosti
     let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
     let source = SourceFile::new(path, text);
     if source.text.starts_with('\u{feff}') {
-        let mark = Span { start: 0, len: '\u{feff}'.len_utf8() };
-        return Err(Diagnostic::error(
+        return Err(Diagnostic::file_error(
             "byte-order-mark",
-            &source,
-            mark,
+            path,
             "the file begins with a byte order mark",
         )
         .help("save it as UTF-8 without a byte order mark")
@@ -91,7 +89,7 @@ fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostics {
 fn syntax(source: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostics {
     use serde_saphyr::Error;
     let error = error.without_snippet();
-    let location = error.location();
+    let span = error.location().map_or(Span { start: 0, len: 0 }, |location| span(&source.text, location));
     let inner = match error {
         Error::AliasError { error, .. } => error.as_ref(),
         other => other,
@@ -128,9 +126,14 @@ fn syntax(source: &Arc<SourceFile>, error: &serde_saphyr::Error) -> Diagnostics 
         Error::Eof { .. } => {
             return Diagnostic::file_error("empty-file", &source.path, "the file holds no keys").into();
         }
+        // To YAML, `{{` opens a map whose key is a map.
+        _ if source.text.get(span.start.saturating_sub(1)..).is_some_and(|rest| rest.starts_with("{{")) => (
+            "unquoted-template",
+            "a value that begins with `{{` must stand in quotes".to_owned(),
+            "write \"{{…}}\"",
+        ),
         other => ("yaml-syntax", plain_message(other), "check quotes, brackets and indentation"),
     };
-    let span = location.map_or(Span { start: 0, len: 0 }, |l| span(&source.text, l));
     Diagnostic::error(code, source, span, message).help(help).into()
 }
 
@@ -143,12 +146,19 @@ fn plain_message(error: &serde_saphyr::Error) -> String {
     format!("the file is not valid YAML: {message}")
 }
 
-/// A location's byte range. The crate leaves bytes out only for readers, which are not used here.
+/// A location's byte range. Scanner errors have none, only a line and a column in characters.
 fn span(text: &str, location: Location) -> Span {
-    let span = location.span();
-    let start = span.byte_offset().map_or(0, |o| usize::try_from(o).unwrap_or(0)).min(text.len());
-    let len = span.byte_len().map_or(0, |l| usize::try_from(l).unwrap_or(0)).min(text.len() - start);
-    Span { start, len }
+    let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let bytes = location.span();
+    if let (Some(start), Some(len)) = (bytes.byte_offset(), bytes.byte_len()) {
+        let start = size(start).min(text.len());
+        return Span { start, len: size(len).min(text.len() - start) };
+    }
+    let lines = text.split_inclusive('\n').take(size(location.line()).saturating_sub(1));
+    let line_start: usize = lines.map(str::len).sum();
+    let column = size(location.column()).saturating_sub(1);
+    let start = line_start + text[line_start..].chars().take(column).map(char::len_utf8).sum::<usize>();
+    Span { start, len: 0 }
 }
 
 /// A value with its place; lists and maps nest.
@@ -201,7 +211,13 @@ impl<'de> Visitor<'de> for KindVisitor {
         Ok(Kind::Number(value.into()))
     }
 
+    /// JSON Schema takes `1.0` for a whole number, so it becomes one here as well.
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Kind, E> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() < EXACT {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+            return Ok(Kind::Number((value as i64).into()));
+        }
         Number::from_f64(value).map(Kind::Number).ok_or_else(|| E::custom("JSON has no such number"))
     }
 
@@ -326,10 +342,10 @@ mod tests {
 
     #[test]
     fn typed_values_keep_their_type() {
-        let (value, _) = read("a: true\nb: 3\nc: -2.5\nd:\ne: 0x1F\nf: 18446744073709551615\n");
+        let (value, _) = read("a: true\nb: 3\nc: -2.5\nd:\ne: 0x1F\nf: 18446744073709551615\ng: 1.0\n");
         assert_eq!(
             value,
-            serde_json::json!({"a": true, "b": 3, "c": -2.5, "d": null, "e": 31, "f": u64::MAX})
+            serde_json::json!({"a": true, "b": 3, "c": -2.5, "d": null, "e": 31, "f": u64::MAX, "g": 1})
         );
     }
 

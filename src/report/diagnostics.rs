@@ -143,6 +143,6 @@ impl miette::Diagnostic for View<'_> {
         let quoted = source.text.get(span.start..span.start + span.len).unwrap_or_default();
         let len = quoted.lines().next().map_or(0, |line| line.trim_end().len());
         let span = SourceSpan::new(span.start.min(source.text.len()).into(), len);
-        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), span))))
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, span))))
     }
 }

@@ -101,12 +101,16 @@ pub struct RawOperators {
     /// Not equal to this.
     pub ne: Option<RawScalar>,
     /// Less than this.
+    #[schemars(extend("type" = ["string", "number"]))]
     pub lt: Option<RawScalar>,
     /// Less than or equal to this.
+    #[schemars(extend("type" = ["string", "number"]))]
     pub lte: Option<RawScalar>,
     /// Greater than this.
+    #[schemars(extend("type" = ["string", "number"]))]
     pub gt: Option<RawScalar>,
     /// Greater than or equal to this.
+    #[schemars(extend("type" = ["string", "number"]))]
     pub gte: Option<RawScalar>,
     /// Equal to one of these.
     #[serde(rename = "in")]

@@ -23,6 +23,8 @@ pub use workspace::{RawApp, RawPace, RawRate, RawSecretKey, RawWorkspace, Unlimi
 
 /// What a campaign's or an app's name may look like.
 pub const NAME: &str = "^[a-z0-9-]{1,40}$";
+/// The one text that a pace may be.
+pub const UNLIMITED: &str = "^unlimited$";
 
 // Required keys are `Option` here as well: a section with a mistake is left out, and the rest is still
 // checked, so that all mistakes are told at once.

@@ -81,7 +81,7 @@ pub struct RawRate {
 #[schemars(
     rename = "Pace",
     transform = super::one_type,
-    extend("type" = ["number", "string"], "exclusiveMinimum" = 0, "pattern" = "^unlimited$")
+    extend("type" = ["number", "string"], "exclusiveMinimum" = 0, "pattern" = super::UNLIMITED)
 )]
 pub enum RawPace {
     /// So many a second.
