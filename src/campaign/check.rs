@@ -64,7 +64,7 @@ impl Shape {
                 let key = plain(property);
                 // A misspelt key is told as that, and is not missing besides.
                 if nearest(&key, self.unknown_keys(error)).is_none() {
-                    out.push(missing_key(error, at, &key, document));
+                    out.push(self.missing_key(error, at, &key, document));
                 }
                 return;
             }
@@ -228,6 +228,22 @@ impl Shape {
         document.at_value(at, "wrong-type", message).help(help)
     }
 
+    fn missing_key(&self, error: &ValidationError, at: &str, key: &str, document: &Document) -> Diagnostic {
+        let help = format!("add `{key}:` to {}", name_of(at));
+        // `dependentRequired` says which keys need which; its errors do not say which one did.
+        let needs = self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_object);
+        let cause = needs.into_iter().flatten().find(|(cause, needed)| {
+            error.instance().get(cause.as_str()).is_some()
+                && needed.as_array().is_some_and(|needed| needed.iter().any(|needed| needed == key))
+        });
+        match cause {
+            Some((cause, _)) => document
+                .at_key(&join(at, cause), "missing-key", format!("`{cause}` needs `{key}` beside it"))
+                .help(help),
+            None => document.at_key(at, "missing-key", format!("{} has no `{key}`", name_of(at))).help(help),
+        }
+    }
+
     /// The bounds that stand beside a violated one, in words.
     fn range(&self, error: &ValidationError) -> String {
         let bound = |keyword| self.beside(error, keyword);
@@ -267,20 +283,6 @@ fn not_among(options: &[&Value], found: &Value, name: &str, at: &str, document: 
     match found.as_str().and_then(|found| nearest(found, options.iter().map(String::as_str))) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`? It takes {}", list(&options, "or"))),
         None => diagnostic.help(format!("write {}", list(&options, "or"))),
-    }
-}
-
-fn missing_key(error: &ValidationError, at: &str, key: &str, document: &Document) -> Diagnostic {
-    let path = error.schema_path().as_str();
-    let help = format!("add `{key}:` to {}", name_of(at));
-    match path.split_once("/dependentRequired/") {
-        Some((_, cause)) => {
-            let cause = cause.split('/').next().unwrap_or_default();
-            document
-                .at_key(&join(at, cause), "missing-key", format!("`{cause}` needs `{key}` beside it"))
-                .help(help)
-        }
-        None => document.at_key(at, "missing-key", format!("{} has no `{key}`", name_of(at))).help(help),
     }
 }
 

@@ -289,11 +289,22 @@ impl Builder {
                 (Value::Object(map), Some(end))
             }
         };
-        // A collection's own span has no length in block style; it ends where its last child ends.
-        let len = end.map_or(own.len, |end| own.len.max(end.saturating_sub(own.start)));
+        // A collection's own span is its first byte, or nothing; it ends where its last child ends.
+        let len = end.map_or(own.len, |end| own.len.max(self.closed(own.start, end) - own.start));
         let place = Span { start: own.start, len };
         self.places.insert(pointer, Place { key: key.unwrap_or(place), value: place });
         value
+    }
+
+    /// The end of a collection whose last child ends at `end`: past the bracket in flow style.
+    fn closed(&self, start: usize, end: usize) -> usize {
+        let text = &self.source.text;
+        let end = end.max(start);
+        if !text[start..].starts_with(['[', '{']) {
+            return end;
+        }
+        let rest = text[end..].trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        if rest.starts_with([']', '}']) { text.len() - rest.len() + 1 } else { end }
     }
 
     fn end(&self, pointer: &str) -> usize {
@@ -358,6 +369,7 @@ mod tests {
         assert_eq!(quoted(&document, document.places["/list/1/a~1b"].key), "a/b");
         assert_eq!(quoted(&document, document.places["/list/1/a~1b"].value), "\"two\"");
         assert!(quoted(&document, document.places["/list"].value).starts_with("- one"));
+        assert_eq!(quoted(&document, document.places["/list/1"].value), "{a/b: \"two\"}");
     }
 
     #[test]
@@ -408,5 +420,23 @@ mod tests {
         assert_eq!(refused(block.as_bytes()).code, "too-large");
         let flow = format!("a: {}", "[".repeat(100_000));
         assert!(["too-large", "yaml-syntax"].contains(&refused(flow.as_bytes()).code));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_or_hang(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let _ = parse(Path::new("t.yaml"), bytes);
+        }
+
+        #[test]
+        fn every_place_is_a_slice_of_the_text(text in "([a-c]: |- |\\[|\\{|\\]|\\}|, |\n|  |&x |\\*x|é|'|\"|# |\\|\n){0,40}") {
+            if let Ok((_, document)) = parse(Path::new("t.yaml"), text.into_bytes()) {
+                for place in document.places.values() {
+                    for span in [place.key, place.value] {
+                        proptest::prop_assert!(document.source.text.get(span.start..span.start + span.len).is_some());
+                    }
+                }
+            }
+        }
     }
 }
