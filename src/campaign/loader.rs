@@ -42,7 +42,7 @@ pub struct Loaded {
 }
 
 /// Loads campaign files and folders of them (`*.yaml`, `*.yml`, recursively), or the workspace's own
-/// folders where `paths` is empty or names the workspace's root.
+/// folders where `paths` is empty or names the workspace's root or file.
 ///
 /// The workspace is that of the first path: `pushplan.yaml` in its folder, or the nearest one above.
 pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
@@ -55,7 +55,7 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
         loader.campaign_folders(workspace.as_ref(), &mut files);
     }
     for path in &paths {
-        if path.join(FILE_NAME).is_file() {
+        if path.join(FILE_NAME).is_file() || path.file_name() == Some(OsStr::new(FILE_NAME)) {
             loader.campaign_folders(workspace.as_ref(), &mut files);
         } else {
             loader.collect(path, &mut files);
@@ -338,6 +338,7 @@ mod tests {
             ("other/b.yaml", &campaign("b")),
         ]);
         assert_eq!(ids(&load(&[PathBuf::from(".")], &options)), ["a"]);
+        assert_eq!(ids(&load(&[PathBuf::from("pushplan.yaml")], &options)), ["a"]);
         assert_eq!(ids(&load(&[PathBuf::from("other/b.yaml")], &options)), ["b"]);
         assert_eq!(ids(&load(&[PathBuf::from("other"), PathBuf::from("other/b.yaml")], &options)), ["b"]);
     }

@@ -39,11 +39,16 @@ pub(super) fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy))
 }
 
-/// A key without a value is a mistake, not a default: an `Option` must not allow null. And `format: uint32`
-/// is no format of JSON Schema, which strict editors refuse.
+/// A key without a value is a mistake, not a default: an `Option` must not allow null. `format: uint32` is
+/// no format of JSON Schema, which strict editors refuse. And the bounds of an integer type say nothing
+/// that a list of its values does not say better.
 fn tidy(schema: &mut Schema) {
-    schema.remove("format");
     let Some(object) = schema.as_object_mut() else { return };
+    object.remove("format");
+    if object.contains_key("enum") {
+        object.remove("minimum");
+        object.remove("maximum");
+    }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {

@@ -173,7 +173,7 @@ fn rate(raw: &RawRate) -> Rate {
 fn origin(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|error| format!("`{text}` is no address: {error}"))?;
     let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let address = host.trim_matches(['[', ']']).parse::<core::net::IpAddr>();
     let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => {}

@@ -65,6 +65,8 @@ fn options() -> serde_saphyr::Options {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
+        // A tag would be passed over in silence, and its author meant something by it.
+        reject_unsupported_tags: true,
         with_snippet: false,
     }
 }
@@ -72,7 +74,7 @@ fn options() -> serde_saphyr::Options {
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostics {
     let offset = error.utf8_error().valid_up_to();
     let bytes = error.as_bytes();
-    let line = 1 + bytes[..offset].iter().filter(|b| **b == b'\n').count();
+    let line = bytes[..offset].split(|byte| *byte == b'\n').count();
     let help = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file looks like UTF-16: save it as UTF-8",
         _ => "save the file as UTF-8",
@@ -338,7 +340,7 @@ mod tests {
         parse(Path::new("t.yaml"), bytes.to_vec()).expect_err("refused").into_iter().next().expect("a reason")
     }
 
-    fn quoted<'a>(document: &'a Document, span: Span) -> &'a str {
+    fn quoted(document: &Document, span: Span) -> &str {
         &document.source.text[span.start..span.start + span.len]
     }
 
@@ -401,6 +403,7 @@ mod tests {
         assert_eq!(refused(b"a: {<<: {b: 1}}\n").code, "merge-key");
         assert_eq!(refused("\u{feff}a: 1\n".as_bytes()).code, "byte-order-mark");
         assert_eq!(refused(b"a: *nothing\n").code, "unknown-alias");
+        assert_eq!(refused(b"a: !env KEY\n").code, "yaml-syntax");
         assert!(refused(b"a: 1\nb: \xff\n").message.contains("byte 8 (line 2)"));
     }
 
@@ -409,7 +412,15 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let alias = format!("*a{}", n - 1);
-            bomb += &format!("a{n}: &a{n} [{}]\n", vec![alias.as_str(); 9].join(", "));
+            bomb.extend([
+                "a",
+                &n.to_string(),
+                ": &a",
+                &n.to_string(),
+                " [",
+                &[alias.as_str(); 9].join(", "),
+                "]\n",
+            ]);
         }
         assert_eq!(refused(bomb.as_bytes()).code, "alias-bomb");
     }

@@ -185,10 +185,9 @@ mod tests {
 
     #[test]
     fn a_hidden_line_is_named_and_not_shown() {
-        let mut hidden: Vec<_> = sample().into_iter().collect();
-        hidden[0].hide_source = true;
-        let mut diagnostics = Diagnostics::new();
-        hidden.into_iter().for_each(|diagnostic| diagnostics.push(diagnostic));
+        let mut hidden = sample().into_iter().next().expect("the first");
+        hidden.hide_source = true;
+        let diagnostics = Diagnostics::from(hidden);
         let shown = text(&diagnostics, false, 80);
         assert!(shown.contains("a.yaml:2:6"), "{shown}");
         assert!(!shown.contains("secret"), "{shown}");

@@ -111,6 +111,6 @@ pub enum RawOnInDoubt {
 
 /// Drops the `anyOf` of an untagged enum. Its keywords speak of one type each and stand side by side
 /// instead: a validator then says what is wrong with the value, and not that no branch fits.
-pub(super) fn one_type(schema: &mut schemars::Schema) {
+fn one_type(schema: &mut schemars::Schema) {
     schema.remove("anyOf");
 }
