@@ -96,7 +96,7 @@ impl Shape {
             | ValidationErrorKind::MinProperties { .. } => document
                 .at_key(at, "empty", format!("{name} is empty"))
                 .help("write a value, or leave the key out"),
-            // The schema holds no other keyword; a test walks the invalid samples through the ones above.
+            // The schemas hold no other keyword. A masked message does not quote the value.
             _ => value_at("bad-value", format!("{name}: {}", error.masked())),
         });
     }
@@ -248,7 +248,7 @@ impl Shape {
     fn range(&self, error: &ValidationError) -> String {
         let bound = |keyword| self.beside(error, keyword);
         match (bound("minimum"), bound("exclusiveMinimum"), bound("maximum")) {
-            (Some(min), _, Some(max)) => format!("a number from {min} to {max}"),
+            (Some(min), _, Some(max)) => format!("a whole number from {min} to {max}"),
             (Some(min), _, None) => format!("a number of at least {min}"),
             (None, Some(min), _) => format!("a number above {min}"),
             (None, None, max) => format!("a number of at most {}", max.unwrap_or(&Value::Null)),
@@ -319,9 +319,9 @@ fn name_of(pointer: &str) -> String {
     let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
     match last.parse::<usize>() {
         Ok(index) => {
-            let list =
+            let parent =
                 segments.next().map_or_else(|| "the file".to_owned(), |s| format!("`{}`", unescape(s)));
-            format!("item {} of {list}", index + 1)
+            format!("item {} of {parent}", index + 1)
         }
         Err(_) => format!("`{}`", unescape(last)),
     }

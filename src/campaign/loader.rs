@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use super::document::Document;
 use super::file::{self, Checked};
 use super::spec::Campaign;
-use super::workspace::{FILE_NAME, Workspace};
+use super::workspace::{CAMPAIGNS, FILE_NAME, Workspace};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
 /// Largest file that is read, in bytes.
@@ -47,7 +47,7 @@ pub struct Loaded {
 /// The workspace is that of the first path: `pushplan.yaml` in its folder, or the nearest one above.
 pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
     let mut loader = Loader { options, root: None, diagnostics: Diagnostics::new() };
-    let paths: Vec<PathBuf> = paths.iter().map(|path| options.current_dir.join(path)).collect();
+    let paths: Vec<PathBuf> = paths.iter().map(|path| tidy(&options.current_dir.join(path))).collect();
     let start = paths.first().unwrap_or(&options.current_dir);
     let workspace = loader.workspace(start);
     let mut files = Vec::new();
@@ -79,7 +79,7 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
 
 struct Loader<'a> {
     options: &'a LoadOptions,
-    /// The workspace's root without symbolic links.
+    /// The folder that holds the workspace file.
     root: Option<PathBuf>,
     diagnostics: Diagnostics,
 }
@@ -94,7 +94,7 @@ impl Loader<'_> {
             );
             return None;
         };
-        self.root = fs::canonicalize(root).ok();
+        self.root = Some(root.to_owned());
         let path = root.join(FILE_NAME);
         let bytes = self.read(&path)?;
         let (workspace, diagnostics) = file::read_workspace(&self.shown(&path), bytes, root);
@@ -102,17 +102,18 @@ impl Loader<'_> {
         workspace
     }
 
+    /// The workspace's folders; the default one of a workspace whose file has mistakes, so that those of
+    /// the campaigns are told as well.
     fn campaign_folders(&mut self, workspace: Option<&Workspace>, files: &mut Vec<PathBuf>) {
-        for folder in workspace.into_iter().flat_map(|workspace| &workspace.campaigns) {
-            if self.is_outside(folder) {
+        let default = self.root.iter().map(|root| root.join(CAMPAIGNS)).filter(|folder| folder.is_dir());
+        let folders = workspace.map_or_else(|| default.collect(), |workspace| workspace.campaigns.clone());
+        for folder in folders {
+            if self.is_outside(&folder) {
                 let message = "the folder lies outside the workspace";
-                self.diagnostics.push(Diagnostic::file_error(
-                    "outside-workspace",
-                    self.shown(folder),
-                    message,
-                ));
+                let shown = self.shown(&folder);
+                self.diagnostics.push(Diagnostic::file_error("outside-workspace", shown, message));
             } else {
-                self.collect(folder, files);
+                self.collect(&folder, files);
             }
         }
     }
@@ -218,14 +219,15 @@ impl Loader<'_> {
 
     /// Does the path leave the workspace by `..`, as an absolute path or through a link?
     fn is_outside(&self, path: &Path) -> bool {
-        let Some(root) = self.root.as_ref().filter(|_| !self.options.allow_outside) else { return false };
+        let root = self.root.as_ref().filter(|_| !self.options.allow_outside);
+        let Some(root) = root.and_then(|root| fs::canonicalize(root).ok()) else { return false };
         // The nearest folder that exists decides for a file that does not.
         let path = tidy(path);
         let real = path.ancestors().find_map(|ancestor| {
             let rest = path.strip_prefix(ancestor).ok()?;
             Some(fs::canonicalize(ancestor).ok()?.join(rest))
         });
-        !real.is_some_and(|real| real.starts_with(root))
+        !real.is_some_and(|real| real.starts_with(&root))
     }
 
     fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
@@ -367,7 +369,7 @@ mod tests {
             ("campaigns/a.yaml", "campaign: a\nmessage: { boddy: x }\n"),
             ("campaigns/b.yaml", "campaign: [\n"),
         ]);
-        let loaded = load(&[PathBuf::from("campaigns"), PathBuf::from("none.yaml")], &options);
+        let loaded = load(&[PathBuf::from("."), PathBuf::from("none.yaml")], &options);
         let codes: Vec<_> =
             loaded.diagnostics.iter().map(|d| (d.path.display().to_string(), d.code)).collect();
         for expected in [

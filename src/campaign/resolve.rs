@@ -47,7 +47,7 @@ pub fn campaign(
     let campaign = match serde_json::from_value::<RawCampaign>(value) {
         Ok(raw) => resolver.campaign(raw, &written, workspace),
         Err(error) => {
-            // The schema let pass what the types do not: `1.0` where a whole number belongs.
+            // Not known to happen: what the schema lets pass, the types take.
             resolver.error(document.at_value("", "bad-value", format!("the file cannot be read: {error}")));
             None
         }

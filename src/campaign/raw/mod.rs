@@ -89,7 +89,7 @@ pub struct RawDelivery {
 #[schemars(
     rename = "MaxFailures",
     transform = one_type,
-    extend("type" = ["string", "integer"], "pattern" = units::SHARE, "minimum" = 0, "examples" = ["5%", 1000])
+    extend("type" = ["string", "integer"], "pattern" = units::SHARE, "minimum" = 0, "maximum" = 9_007_199_254_740_991_i64, "examples" = ["5%", 1000])
 )]
 pub enum RawMaxFailures {
     /// `5%`
