@@ -64,7 +64,7 @@ impl Shape {
                 let key = plain(property);
                 // A misspelt key is told as that, and is not missing besides.
                 if nearest(&key, self.unknown_keys(error)).is_none() {
-                    out.push(missing_key(error, at, &key, document));
+                    out.push(self.missing_key(error, at, &key, document));
                 }
                 return;
             }
@@ -96,7 +96,7 @@ impl Shape {
             | ValidationErrorKind::MinProperties { .. } => document
                 .at_key(at, "empty", format!("{name} is empty"))
                 .help("write a value, or leave the key out"),
-            // The schema holds no other keyword; a test walks the invalid samples through the ones above.
+            // The schemas hold no other keyword. A masked message does not quote the value.
             _ => value_at("bad-value", format!("{name}: {}", error.masked())),
         });
     }
@@ -228,11 +228,27 @@ impl Shape {
         document.at_value(at, "wrong-type", message).help(help)
     }
 
+    fn missing_key(&self, error: &ValidationError, at: &str, key: &str, document: &Document) -> Diagnostic {
+        let help = format!("add `{key}:` to {}", name_of(at));
+        // `dependentRequired` says which keys need which; its errors do not say which one did.
+        let needs = self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_object);
+        let cause = needs.into_iter().flatten().find(|(cause, needed)| {
+            error.instance().get(cause.as_str()).is_some()
+                && needed.as_array().is_some_and(|needed| needed.iter().any(|needed| needed == key))
+        });
+        match cause {
+            Some((cause, _)) => document
+                .at_key(&join(at, cause), "missing-key", format!("`{cause}` needs `{key}` beside it"))
+                .help(help),
+            None => document.at_key(at, "missing-key", format!("{} has no `{key}`", name_of(at))).help(help),
+        }
+    }
+
     /// The bounds that stand beside a violated one, in words.
     fn range(&self, error: &ValidationError) -> String {
         let bound = |keyword| self.beside(error, keyword);
         match (bound("minimum"), bound("exclusiveMinimum"), bound("maximum")) {
-            (Some(min), _, Some(max)) => format!("a number from {min} to {max}"),
+            (Some(min), _, Some(max)) => format!("a whole number from {min} to {max}"),
             (Some(min), _, None) => format!("a number of at least {min}"),
             (None, Some(min), _) => format!("a number above {min}"),
             (None, None, max) => format!("a number of at most {}", max.unwrap_or(&Value::Null)),
@@ -270,20 +286,6 @@ fn not_among(options: &[&Value], found: &Value, name: &str, at: &str, document: 
     }
 }
 
-fn missing_key(error: &ValidationError, at: &str, key: &str, document: &Document) -> Diagnostic {
-    let path = error.schema_path().as_str();
-    let help = format!("add `{key}:` to {}", name_of(at));
-    match path.split_once("/dependentRequired/") {
-        Some((_, cause)) => {
-            let cause = cause.split('/').next().unwrap_or_default();
-            document
-                .at_key(&join(at, cause), "missing-key", format!("`{cause}` needs `{key}` beside it"))
-                .help(help)
-        }
-        None => document.at_key(at, "missing-key", format!("{} has no `{key}`", name_of(at))).help(help),
-    }
-}
-
 fn bad_pattern(pattern: &str, found: &Value, name: &str, at: &str, document: &Document) -> Diagnostic {
     let text = found.as_str().unwrap_or_default();
     let (code, message) = match pattern {
@@ -317,9 +319,9 @@ fn name_of(pointer: &str) -> String {
     let unescape = |segment: &str| segment.replace("~1", "/").replace("~0", "~");
     match last.parse::<usize>() {
         Ok(index) => {
-            let list =
+            let parent =
                 segments.next().map_or_else(|| "the file".to_owned(), |s| format!("`{}`", unescape(s)));
-            format!("item {} of {list}", index + 1)
+            format!("item {} of {parent}", index + 1)
         }
         Err(_) => format!("`{}`", unescape(last)),
     }

@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use super::document::Document;
 use super::file::{self, Checked};
 use super::spec::Campaign;
-use super::workspace::{FILE_NAME, Workspace};
+use super::workspace::{CAMPAIGNS, FILE_NAME, Workspace};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
 /// Largest file that is read, in bytes.
@@ -42,12 +42,12 @@ pub struct Loaded {
 }
 
 /// Loads campaign files and folders of them (`*.yaml`, `*.yml`, recursively), or the workspace's own
-/// folders where `paths` is empty or names the workspace's root.
+/// folders where `paths` is empty or names the workspace's root or file.
 ///
 /// The workspace is that of the first path: `pushplan.yaml` in its folder, or the nearest one above.
 pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
     let mut loader = Loader { options, root: None, diagnostics: Diagnostics::new() };
-    let paths: Vec<PathBuf> = paths.iter().map(|path| options.current_dir.join(path)).collect();
+    let paths: Vec<PathBuf> = paths.iter().map(|path| tidy(&options.current_dir.join(path))).collect();
     let start = paths.first().unwrap_or(&options.current_dir);
     let workspace = loader.workspace(start);
     let mut files = Vec::new();
@@ -55,7 +55,7 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
         loader.campaign_folders(workspace.as_ref(), &mut files);
     }
     for path in &paths {
-        if path.join(FILE_NAME).is_file() {
+        if path.join(FILE_NAME).is_file() || path.file_name() == Some(OsStr::new(FILE_NAME)) {
             loader.campaign_folders(workspace.as_ref(), &mut files);
         } else {
             loader.collect(path, &mut files);
@@ -79,7 +79,7 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
 
 struct Loader<'a> {
     options: &'a LoadOptions,
-    /// The workspace's root without symbolic links.
+    /// The folder that holds the workspace file.
     root: Option<PathBuf>,
     diagnostics: Diagnostics,
 }
@@ -94,7 +94,7 @@ impl Loader<'_> {
             );
             return None;
         };
-        self.root = fs::canonicalize(root).ok();
+        self.root = Some(root.to_owned());
         let path = root.join(FILE_NAME);
         let bytes = self.read(&path)?;
         let (workspace, diagnostics) = file::read_workspace(&self.shown(&path), bytes, root);
@@ -102,17 +102,18 @@ impl Loader<'_> {
         workspace
     }
 
+    /// The workspace's folders; the default one of a workspace whose file has mistakes, so that those of
+    /// the campaigns are told as well.
     fn campaign_folders(&mut self, workspace: Option<&Workspace>, files: &mut Vec<PathBuf>) {
-        for folder in workspace.into_iter().flat_map(|workspace| &workspace.campaigns) {
-            if self.is_outside(folder) {
+        let default = self.root.iter().map(|root| root.join(CAMPAIGNS)).filter(|folder| folder.is_dir());
+        let folders = workspace.map_or_else(|| default.collect(), |workspace| workspace.campaigns.clone());
+        for folder in folders {
+            if self.is_outside(&folder) {
                 let message = "the folder lies outside the workspace";
-                self.diagnostics.push(Diagnostic::file_error(
-                    "outside-workspace",
-                    self.shown(folder),
-                    message,
-                ));
+                let shown = self.shown(&folder);
+                self.diagnostics.push(Diagnostic::file_error("outside-workspace", shown, message));
             } else {
-                self.collect(folder, files);
+                self.collect(&folder, files);
             }
         }
     }
@@ -218,14 +219,15 @@ impl Loader<'_> {
 
     /// Does the path leave the workspace by `..`, as an absolute path or through a link?
     fn is_outside(&self, path: &Path) -> bool {
-        let Some(root) = self.root.as_ref().filter(|_| !self.options.allow_outside) else { return false };
+        let root = self.root.as_ref().filter(|_| !self.options.allow_outside);
+        let Some(root) = root.and_then(|root| fs::canonicalize(root).ok()) else { return false };
         // The nearest folder that exists decides for a file that does not.
         let path = tidy(path);
         let real = path.ancestors().find_map(|ancestor| {
             let rest = path.strip_prefix(ancestor).ok()?;
             Some(fs::canonicalize(ancestor).ok()?.join(rest))
         });
-        !real.is_some_and(|real| real.starts_with(root))
+        !real.is_some_and(|real| real.starts_with(&root))
     }
 
     fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
@@ -281,4 +283,146 @@ fn tidy(path: &Path) -> PathBuf {
         }
     }
     tidy
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKSPACE: &str = "apps:\n  demo:\n    sandbox: true\n";
+
+    fn campaign(id: &str) -> String {
+        format!("campaign: {id}\naudience: {{ accounts: [alice] }}\nmessage: {{ body: Hello }}\n")
+    }
+
+    /// A folder with these files, and how to load from it.
+    fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, LoadOptions) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("created");
+            fs::write(path, text).expect("written");
+        }
+        let options = LoadOptions { current_dir: folder.path().to_owned(), allow_outside: false };
+        (folder, options)
+    }
+
+    fn told(loaded: &Loaded) -> Vec<String> {
+        let line = |d: &Diagnostic| format!("{} {}: {}", d.path.display(), d.code, d.message);
+        loaded.diagnostics.iter().map(line).collect()
+    }
+
+    fn ids(loaded: &Loaded) -> Vec<&str> {
+        loaded.campaigns.iter().map(|campaign| campaign.id.as_str()).collect()
+    }
+
+    #[test]
+    fn the_workspace_is_found_above_and_its_folders_are_searched() {
+        let (folder, mut options) = folder(&[
+            ("pushplan.yaml", WORKSPACE),
+            ("campaigns/b.yml", &campaign("b")),
+            ("campaigns/deep/a.yaml", &campaign("a")),
+            ("campaigns/.hidden.yaml", "x"),
+            ("campaigns/notes.txt", "x"),
+        ]);
+        options.current_dir = folder.path().join("campaigns/deep");
+        let loaded = load(&[], &options);
+        assert_eq!(told(&loaded), Vec::<String>::new());
+        assert_eq!(ids(&loaded), ["b", "a"]);
+        assert_eq!(loaded.workspace.expect("found").root, folder.path());
+    }
+
+    #[test]
+    fn the_root_stands_for_its_campaign_folders_and_a_file_for_itself() {
+        let (_folder, options) = folder(&[
+            ("pushplan.yaml", WORKSPACE),
+            ("campaigns/a.yaml", &campaign("a")),
+            ("other/b.yaml", &campaign("b")),
+        ]);
+        assert_eq!(ids(&load(&[PathBuf::from(".")], &options)), ["a"]);
+        assert_eq!(ids(&load(&[PathBuf::from("pushplan.yaml")], &options)), ["a"]);
+        assert_eq!(ids(&load(&[PathBuf::from("other/b.yaml")], &options)), ["b"]);
+        assert_eq!(ids(&load(&[PathBuf::from("other"), PathBuf::from("other/b.yaml")], &options)), ["b"]);
+    }
+
+    #[test]
+    fn an_id_that_is_taken_names_both_places() {
+        let (_folder, options) = folder(&[
+            ("pushplan.yaml", WORKSPACE),
+            ("campaigns/a.yaml", &campaign("same")),
+            ("campaigns/b.yaml", &format!("# first line\n{}", campaign("same"))),
+        ]);
+        let loaded = load(&[], &options);
+        assert_eq!(
+            told(&loaded),
+            [
+                "campaigns/b.yaml duplicate-campaign: the campaign id `same` is taken; campaigns/a.yaml:1 has it too"
+            ]
+        );
+        assert_eq!(ids(&loaded), ["same"]);
+    }
+
+    #[test]
+    fn mistakes_of_all_files_are_told_at_once() {
+        let (_folder, options) = folder(&[
+            ("pushplan.yaml", "apps:\n  demo:\n    sandbx: true\n"),
+            ("campaigns/a.yaml", "campaign: a\nmessage: { boddy: x }\n"),
+            ("campaigns/b.yaml", "campaign: [\n"),
+        ]);
+        let loaded = load(&[PathBuf::from("."), PathBuf::from("none.yaml")], &options);
+        let codes: Vec<_> =
+            loaded.diagnostics.iter().map(|d| (d.path.display().to_string(), d.code)).collect();
+        for expected in [
+            ("pushplan.yaml", "unknown-key"),
+            ("campaigns/a.yaml", "unknown-key"),
+            ("campaigns/a.yaml", "missing-key"),
+            ("campaigns/b.yaml", "yaml-syntax"),
+            ("none.yaml", "missing-file"),
+        ] {
+            assert!(
+                codes.iter().any(|(path, code)| (path.as_str(), *code) == expected),
+                "{expected:?} in {codes:?}"
+            );
+        }
+        assert!(loaded.workspace.is_none() && loaded.campaigns.is_empty());
+    }
+
+    #[test]
+    fn nothing_found_is_told() {
+        let (_folder, options) = folder(&[("pushplan.yaml", WORKSPACE), ("campaigns/readme.md", "")]);
+        assert_eq!(told(&load(&[], &options)), ["campaigns no-campaigns: no campaign file was found here"]);
+        let (_folder, options) = self::folder(&[("a.txt", "")]);
+        assert_eq!(load(&[], &options).diagnostics.iter().next().map(|d| d.code), Some("no-workspace"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_workspace_is_refused_unless_allowed() {
+        let audience = "campaign: a\naudience: { csv: list.csv, account: id }\nmessage: { body: x }\n";
+        let (folder, mut options) = folder(&[("pushplan.yaml", WORKSPACE), ("campaigns/a.yaml", audience)]);
+        let outside = tempfile::NamedTempFile::new().expect("a file");
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("campaigns/list.csv")).expect("linked");
+        let refused = load(&[], &options);
+        assert_eq!(
+            told(&refused),
+            ["campaigns/a.yaml outside-workspace: the file lies outside the workspace"]
+        );
+        options.allow_outside = true;
+        assert_eq!(ids(&load(&[], &options)), ["a"]);
+    }
+
+    #[test]
+    fn only_what_the_file_says_counts_for_its_digest() {
+        let digest = |text: &str| {
+            let (_folder, options) = folder(&[("pushplan.yaml", WORKSPACE), ("campaigns/a.yaml", text)]);
+            let loaded = load(&[], &options);
+            loaded.campaigns.first().unwrap_or_else(|| panic!("{:?}", told(&loaded))).content_digest()
+        };
+        let base = digest(&campaign("a"));
+        let reordered = "# a comment\nmessage:\n  body: 'Hello'\nowner: me\ndescription: x\napp: demo\n\
+                         campaign: a\naudience:\n  accounts:\n    - alice\n";
+        assert_eq!(digest(reordered), base);
+        assert_ne!(digest(&campaign("a").replace("Hello", "Hello!")), base);
+        assert_ne!(digest(&format!("{}from: other\n", campaign("a"))), base);
+    }
 }

@@ -27,7 +27,7 @@ use crate::timpush::wire::LA_ID_BYTES_MAX;
 const DATA_ID: &str = "{{campaign}}/{{occurrence}}/{{batch}}";
 const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
-const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 const IN_FLIGHT: u32 = 64;
 const MAX_FAILURES: MaxFailures = MaxFailures::Share(0.05);
 
@@ -47,7 +47,7 @@ pub fn campaign(
     let campaign = match serde_json::from_value::<RawCampaign>(value) {
         Ok(raw) => resolver.campaign(raw, &written, workspace),
         Err(error) => {
-            // The schema let pass what the types do not: `1.0` where a whole number belongs.
+            // Not known to happen: what the schema lets pass, the types take.
             resolver.error(document.at_value("", "bad-value", format!("the file cannot be read: {error}")));
             None
         }
@@ -351,35 +351,28 @@ fn lower(raw: RawFilter, at: &str) -> Filter {
 fn tests(raw: RawTest) -> Vec<Test> {
     match raw {
         RawTest::Equals(value) => vec![Test::Eq(scalar(value))],
-        RawTest::Operators(RawOperators {
-            eq,
-            ne,
-            lt,
-            lte,
-            gt,
-            gte,
-            one_of,
-            not_in,
-            exists,
-            contains,
-            starts_with,
-        }) => [
-            eq.map(|value| Test::Eq(scalar(value))),
-            ne.map(|value| Test::Ne(scalar(value))),
-            lt.map(|value| Test::Lt(scalar(value))),
-            lte.map(|value| Test::Lte(scalar(value))),
-            gt.map(|value| Test::Gt(scalar(value))),
-            gte.map(|value| Test::Gte(scalar(value))),
-            one_of.map(|values| Test::In(values.into_iter().map(scalar).collect())),
-            not_in.map(|values| Test::NotIn(values.into_iter().map(scalar).collect())),
-            exists.map(Test::Exists),
-            contains.map(Test::Contains),
-            starts_with.map(Test::StartsWith),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        RawTest::Operators(operators) => operator_tests(*operators),
     }
+}
+
+fn operator_tests(operators: RawOperators) -> Vec<Test> {
+    let RawOperators { eq, ne, lt, lte, gt, gte, one_of, not_in, exists, contains, starts_with } = operators;
+    [
+        eq.map(|value| Test::Eq(scalar(value))),
+        ne.map(|value| Test::Ne(scalar(value))),
+        lt.map(|value| Test::Lt(scalar(value))),
+        lte.map(|value| Test::Lte(scalar(value))),
+        gt.map(|value| Test::Gt(scalar(value))),
+        gte.map(|value| Test::Gte(scalar(value))),
+        one_of.map(|values| Test::In(values.into_iter().map(scalar).collect())),
+        not_in.map(|values| Test::NotIn(values.into_iter().map(scalar).collect())),
+        exists.map(Test::Exists),
+        contains.map(Test::Contains),
+        starts_with.map(Test::StartsWith),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn scalar(raw: RawScalar) -> Scalar {

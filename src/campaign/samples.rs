@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::loader::{LoadOptions, load};
-use super::{read_workspace, schema, yaml};
+use super::{read_campaign, read_workspace, schema, yaml};
 use crate::diagnostic::Diagnostics;
 use crate::report::diagnostics::text;
 
@@ -99,5 +99,29 @@ fn the_schema_files_are_up_to_date() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(name);
         let written = fs::read_to_string(&path).unwrap_or_default();
         assert!(written == content, "schema/{name} is out of date: run `cargo run -- schema --write schema`");
+    }
+}
+
+proptest::proptest! {
+    /// Whatever becomes of a valid file, it is a campaign or a list of mistakes, and never a panic.
+    #[test]
+    fn a_mutilated_campaign_is_read_or_refused(
+        sample in 0..5usize,
+        cuts in proptest::collection::vec((proptest::num::usize::ANY, proptest::num::usize::ANY, ".{0,3}"), 1..4),
+    ) {
+        let files = samples("valid");
+        let file = &files[sample % files.len()];
+        let mut yaml = fs::read_to_string(file).expect("readable");
+        for (at, len, inserted) in cuts {
+            let bounds: Vec<usize> = (0..=yaml.len()).filter(|at| yaml.is_char_boundary(*at)).collect();
+            let from = at % bounds.len();
+            let to = (from + len % 12).min(bounds.len() - 1);
+            yaml.replace_range(bounds[from]..bounds[to], &inserted);
+        }
+        let workspace = fs::read(folder().join("pushplan.yaml")).expect("readable");
+        let (workspace, _) = read_workspace(Path::new("pushplan.yaml"), workspace, &folder());
+        let checked = read_campaign(file, yaml.into_bytes(), &folder(), workspace.as_ref());
+        proptest::prop_assert!(checked.campaign.is_some() || checked.diagnostics.has_errors());
+        let _ = text(&checked.diagnostics, false, WIDTH);
     }
 }

@@ -39,11 +39,28 @@ pub(super) fn settings() -> SchemaSettings {
     SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy))
 }
 
-/// A key without a value is a mistake, not a default: an `Option` must not allow null. And `format: uint32`
-/// is no format of JSON Schema, which strict editors refuse.
+/// Largest whole number that every reader of JSON keeps exactly.
+const WHOLE_MAX: i64 = (1 << 53) - 1;
+
+/// A key without a value is a mistake, not a default: an `Option` must not allow null. `format: uint32` is
+/// no format of JSON Schema, so the bound it stands for is written instead. And the bounds of an integer
+/// type say nothing that a list of its values does not say better.
 fn tidy(schema: &mut Schema) {
-    schema.remove("format");
     let Some(object) = schema.as_object_mut() else { return };
+    let format = object.remove("format");
+    let bound = match format.as_ref().and_then(Value::as_str) {
+        Some("uint32") => Some(u32::MAX.into()),
+        Some("uint64" | "int64") => Some(WHOLE_MAX),
+        _ => None,
+    };
+    if let Some(bound) = bound {
+        object.entry("minimum").or_insert_with(|| (-bound).into());
+        object.entry("maximum").or_insert_with(|| bound.into());
+    }
+    if object.contains_key("enum") {
+        object.remove("minimum");
+        object.remove("maximum");
+    }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
         if let [only] = types.as_slice() {

@@ -13,6 +13,8 @@ use crate::diagnostic::Diagnostics;
 
 /// The name of the workspace file.
 pub const FILE_NAME: &str = "pushplan.yaml";
+/// The folder of campaigns where none is named.
+pub const CAMPAIGNS: &str = "campaigns";
 
 /// The vendor's standard plan (trtc.io document 67553).
 const CALLS_PER_SECOND: f64 = 30.0;
@@ -108,7 +110,7 @@ pub(super) fn workspace(
         }
     }
     let sqlite = raw.state.and_then(|state| state.sqlite).unwrap_or_else(|| ".pushplan/state.db".to_owned());
-    let campaigns = raw.campaigns.unwrap_or_else(|| vec!["campaigns".to_owned()]);
+    let campaigns = raw.campaigns.unwrap_or_else(|| vec![CAMPAIGNS.to_owned()]);
     let workspace = Workspace {
         root: root.to_owned(),
         apps,
@@ -173,7 +175,7 @@ fn rate(raw: &RawRate) -> Rate {
 fn origin(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text).map_err(|error| format!("`{text}` is no address: {error}"))?;
     let host = url.host_str().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let address = host.trim_matches(['[', ']']).parse::<core::net::IpAddr>();
     let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => {}

@@ -65,6 +65,8 @@ fn options() -> serde_saphyr::Options {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
+        // A tag would be passed over in silence, and its author meant something by it.
+        reject_unsupported_tags: true,
         with_snippet: false,
     }
 }
@@ -72,7 +74,7 @@ fn options() -> serde_saphyr::Options {
 fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostics {
     let offset = error.utf8_error().valid_up_to();
     let bytes = error.as_bytes();
-    let line = 1 + bytes[..offset].iter().filter(|b| **b == b'\n').count();
+    let line = bytes[..offset].split(|byte| *byte == b'\n').count();
     let help = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file looks like UTF-16: save it as UTF-8",
         _ => "save the file as UTF-8",
@@ -289,11 +291,22 @@ impl Builder {
                 (Value::Object(map), Some(end))
             }
         };
-        // A collection's own span has no length in block style; it ends where its last child ends.
-        let len = end.map_or(own.len, |end| own.len.max(end.saturating_sub(own.start)));
+        // A collection's own span is its first byte, or nothing; it ends where its last child ends.
+        let len = end.map_or(own.len, |end| own.len.max(self.closed(own.start, end) - own.start));
         let place = Span { start: own.start, len };
         self.places.insert(pointer, Place { key: key.unwrap_or(place), value: place });
         value
+    }
+
+    /// The end of a collection whose last child ends at `end`: past the bracket in flow style.
+    fn closed(&self, start: usize, end: usize) -> usize {
+        let text = &self.source.text;
+        let end = end.max(start);
+        if !text[start..].starts_with(['[', '{']) {
+            return end;
+        }
+        let rest = text[end..].trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+        if rest.starts_with([']', '}']) { text.len() - rest.len() + 1 } else { end }
     }
 
     fn end(&self, pointer: &str) -> usize {
@@ -327,7 +340,7 @@ mod tests {
         parse(Path::new("t.yaml"), bytes.to_vec()).expect_err("refused").into_iter().next().expect("a reason")
     }
 
-    fn quoted<'a>(document: &'a Document, span: Span) -> &'a str {
+    fn quoted(document: &Document, span: Span) -> &str {
         &document.source.text[span.start..span.start + span.len]
     }
 
@@ -358,6 +371,7 @@ mod tests {
         assert_eq!(quoted(&document, document.places["/list/1/a~1b"].key), "a/b");
         assert_eq!(quoted(&document, document.places["/list/1/a~1b"].value), "\"two\"");
         assert!(quoted(&document, document.places["/list"].value).starts_with("- one"));
+        assert_eq!(quoted(&document, document.places["/list/1"].value), "{a/b: \"two\"}");
     }
 
     #[test]
@@ -389,6 +403,7 @@ mod tests {
         assert_eq!(refused(b"a: {<<: {b: 1}}\n").code, "merge-key");
         assert_eq!(refused("\u{feff}a: 1\n".as_bytes()).code, "byte-order-mark");
         assert_eq!(refused(b"a: *nothing\n").code, "unknown-alias");
+        assert_eq!(refused(b"a: !env KEY\n").code, "yaml-syntax");
         assert!(refused(b"a: 1\nb: \xff\n").message.contains("byte 8 (line 2)"));
     }
 
@@ -397,7 +412,15 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let alias = format!("*a{}", n - 1);
-            bomb += &format!("a{n}: &a{n} [{}]\n", vec![alias.as_str(); 9].join(", "));
+            bomb.extend([
+                "a",
+                &n.to_string(),
+                ": &a",
+                &n.to_string(),
+                " [",
+                &[alias.as_str(); 9].join(", "),
+                "]\n",
+            ]);
         }
         assert_eq!(refused(bomb.as_bytes()).code, "alias-bomb");
     }
@@ -408,5 +431,23 @@ mod tests {
         assert_eq!(refused(block.as_bytes()).code, "too-large");
         let flow = format!("a: {}", "[".repeat(100_000));
         assert!(["too-large", "yaml-syntax"].contains(&refused(flow.as_bytes()).code));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic_or_hang(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400)) {
+            let _ = parse(Path::new("t.yaml"), bytes);
+        }
+
+        #[test]
+        fn every_place_is_a_slice_of_the_text(text in "([a-c]: |- |\\[|\\{|\\]|\\}|, |\n|  |&x |\\*x|é|'|\"|# |\\|\n){0,40}") {
+            if let Ok((_, document)) = parse(Path::new("t.yaml"), text.into_bytes()) {
+                for place in document.places.values() {
+                    for span in [place.key, place.value] {
+                        proptest::prop_assert!(document.source.text.get(span.start..span.start + span.len).is_some());
+                    }
+                }
+            }
+        }
     }
 }

@@ -24,7 +24,9 @@ pub fn text(diagnostics: &Diagnostics, color: bool, width: usize) -> String {
         .with_width(width)
         .with_context_lines(1)
         .with_links(false)
-        .with_wrap_lines(true);
+        .with_wrap_lines(true)
+        // A value to copy, `silicon-valley`, must not be broken at its hyphen.
+        .with_word_splitter(textwrap::WordSplitter::NoHyphenation);
     let mut out = String::new();
     for diagnostic in diagnostics.iter() {
         // Writing into a String cannot fail.
@@ -144,5 +146,62 @@ impl miette::Diagnostic for View<'_> {
         let len = quoted.lines().next().map_or(0, |line| line.trim_end().len());
         let span = SourceSpan::new(span.start.min(source.text.len()).into(), len);
         Some(Box::new(std::iter::once(LabeledSpan::new_with_span(None, span))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::{SourceFile, Span};
+
+    fn sample() -> Diagnostics {
+        let source = SourceFile::new("a.yaml", "é: 1\nkey: secret value\n");
+        let mut diagnostics = Diagnostics::new();
+        diagnostics
+            .push(Diagnostic::error("bad", &source, Span { start: 11, len: 6 }, "it is bad").help("mend it"));
+        diagnostics.push(Diagnostic::file_error("gone", "b.yaml", "there is no such file").warning());
+        diagnostics
+    }
+
+    #[test]
+    fn a_machine_gets_lines_and_columns_in_characters() {
+        assert_eq!(
+            json(&sample()),
+            json!({
+                "format": "pushplan.diagnostics/1",
+                "diagnostics": [
+                    {
+                        "severity": "error", "code": "bad", "message": "it is bad", "help": "mend it",
+                        "file": "a.yaml", "line": 2, "column": 6, "end_line": 2, "end_column": 12
+                    },
+                    {
+                        "severity": "warning", "code": "gone", "message": "there is no such file", "help": null,
+                        "file": "b.yaml", "line": null, "column": null, "end_line": null, "end_column": null
+                    }
+                ]
+            })
+        );
+    }
+
+    #[test]
+    fn a_hidden_line_is_named_and_not_shown() {
+        let mut hidden = sample().into_iter().next().expect("the first");
+        hidden.hide_source = true;
+        let diagnostics = Diagnostics::from(hidden);
+        let shown = text(&diagnostics, false, 80);
+        assert!(shown.contains("a.yaml:2:6"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn the_last_line_counts() {
+        assert!(text(&sample(), false, 80).ends_with("1 error, 1 warning in 2 files\n"));
+        assert_eq!(text(&Diagnostics::new(), false, 80), "");
+    }
+
+    #[test]
+    fn colour_only_where_asked_for() {
+        assert!(!text(&sample(), false, 80).contains('\u{1b}'));
+        assert!(text(&sample(), true, 80).contains('\u{1b}'));
     }
 }

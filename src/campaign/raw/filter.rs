@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Columns to tests, all of which must hold; `all`, `any` and `not` combine further conditions.
 ///
@@ -55,7 +55,7 @@ impl JsonSchema for RawFilter {
                     "description": "At least one of these must hold.",
                     "type": "array", "minItems": 1, "items": filter
                 },
-                "not": { "description": "This must not hold.", "$ref": "#/$defs/Filter" }
+                "not": filter
             },
             "additionalProperties": generator.subschema_for::<RawTest>(),
             "examples": [{"lang": "en", "orders": {"gte": 3}}, {"not": {"city": {"in": ["Paris", "Rome"]}}}]
@@ -64,14 +64,27 @@ impl JsonSchema for RawFilter {
 }
 
 /// A value to equal, or operators that must all hold.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
-#[schemars(rename = "Test", transform = either)]
 pub enum RawTest {
-    /// Equality.
     Equals(RawScalar),
-    /// Operators.
-    Operators(RawOperators),
+    Operators(Box<RawOperators>),
+}
+
+impl JsonSchema for RawTest {
+    fn schema_name() -> Cow<'static, str> {
+        "Test".into()
+    }
+
+    /// The operators' keywords beside the scalar types: they speak of objects only, so one schema serves
+    /// both forms, and a misspelt operator is told as that.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = RawOperators::json_schema(generator);
+        schema.insert("type".to_owned(), json!(["string", "number", "boolean", "object"]));
+        schema.insert("description".to_owned(), "A value to equal, or operators that must all hold.".into());
+        schema.insert("minProperties".to_owned(), 1.into());
+        schema
+    }
 }
 
 /// A value in a condition; its type decides how it compares.
@@ -94,7 +107,6 @@ pub enum RawScalar {
 /// Tests of one value, all of which must hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Operators")]
 pub struct RawOperators {
     /// Equal to this.
     pub eq: Option<RawScalar>,
@@ -127,19 +139,4 @@ pub struct RawOperators {
     /// Begins with this text.
     #[schemars(length(min = 1))]
     pub starts_with: Option<String>,
-}
-
-/// Puts the operators' keywords beside the scalar types: they speak of objects only, so one schema serves
-/// both forms, and a misspelt operator is told as that.
-fn either(schema: &mut Schema) {
-    let mut operators =
-        SchemaGenerator::from(super::super::schema::settings()).root_schema_for::<RawOperators>();
-    for key in ["properties", "additionalProperties"] {
-        if let Some(value) = operators.remove(key) {
-            schema.insert(key.to_owned(), value);
-        }
-    }
-    schema.remove("anyOf");
-    schema.insert("type".to_owned(), serde_json::json!(["string", "number", "boolean", "object"]));
-    schema.insert("minProperties".to_owned(), 1.into());
 }

@@ -213,3 +213,36 @@ impl IntoNode for RawExt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vendor's own list, in the order of its page.
+    #[test]
+    fn the_keys_are_those_of_the_vendor() {
+        let keys =
+            |table: &[(&str, &'static str)]| table.iter().map(|(_, key)| *key).collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            keys(RawMessage::KEYS),
+            "PushFlag Title Desc MultiLanguageContent Ext BadgeAddNum BadgeSetNum PushTemplateId \
+             PushTemplateParam AndroidInfo ApnsInfo HarmonyInfo"
+        );
+        assert_eq!(keys(RawLanguage::KEYS), "Language Title Desc");
+        assert_eq!(
+            keys(RawAndroid::KEYS),
+            "Sound PushStyle XiaoMiChannelID OPPOChannelID OPPOCategory OPPONotifyLevel \
+             OPPOPrivateMsgTemplateId OPPOPrivateTitleParameters OPPOPrivateContentParameters \
+             VIVOClassification VIVOCategory VIVONotifyType HuaWeiImportance HuaWeiCategory HuaWeiImage \
+             HuaWeiChannelID HonorImportance HonorImage GoogleImage GooglePriority GoogleChannelID \
+             MeiZuNoticeMsgType"
+        );
+        assert_eq!(
+            keys(RawApns::KEYS),
+            "BadgeMode Title SubTitle Image MutableContent Sound InterruptionLevel ContentAvailable \
+             IsVoipPush LiveActivity"
+        );
+        assert_eq!(keys(RawLiveActivity::KEYS), "LaId Event ContentState DismissalDate");
+        assert_eq!(keys(RawHarmony::KEYS), "Title Category Image Sound SoundDuration");
+    }
+}

@@ -89,7 +89,7 @@ pub struct RawDelivery {
 #[schemars(
     rename = "MaxFailures",
     transform = one_type,
-    extend("type" = ["string", "integer"], "pattern" = units::SHARE, "minimum" = 0, "examples" = ["5%", 1000])
+    extend("type" = ["string", "integer"], "pattern" = units::SHARE, "minimum" = 0, "maximum" = 9_007_199_254_740_991_i64, "examples" = ["5%", 1000])
 )]
 pub enum RawMaxFailures {
     /// `5%`
@@ -111,6 +111,6 @@ pub enum RawOnInDoubt {
 
 /// Drops the `anyOf` of an untagged enum. Its keywords speak of one type each and stand side by side
 /// instead: a validator then says what is wrong with the value, and not that no branch fits.
-pub(super) fn one_type(schema: &mut schemars::Schema) {
+fn one_type(schema: &mut schemars::Schema) {
     schema.remove("anyOf");
 }

@@ -86,12 +86,13 @@ pub struct RawRate {
 pub enum RawPace {
     /// So many a second.
     PerSecond(f64),
-    /// `unlimited`.
+    /// `unlimited`; the pattern above says it in the schema.
+    #[schemars(skip)]
     Word(Unlimited),
 }
 
 /// The one word that stands for no limit.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unlimited {
     /// No limit.
