@@ -1,0 +1,143 @@
+//! Fetching a secret from where it is kept: an environment variable, a file, or a systemd credential.
+//!
+//! A secret is never written into a campaign or workspace file, so there is no variant for one.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// The environment variable of this name.
+    Env(String),
+    /// A file that holds nothing else.
+    File(PathBuf),
+    /// A systemd credential: the file of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+}
+
+/// A secret could not be had. No message shows a value.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The environment variable is not there.
+    #[error(
+        "the environment variable {0} is not set: export it before the command, or keep the secret in a file"
+    )]
+    NotSet(String),
+    /// systemd passed no credentials.
+    #[error(
+        "the credential {0} cannot be read, because CREDENTIALS_DIRECTORY is not set: \
+         start the command from a systemd unit with LoadCredential={0}:PATH"
+    )]
+    NoCredentials(String),
+    /// A credential's name leads elsewhere.
+    #[error("{0:?} is no name of a credential: give the name alone, without a path")]
+    CredentialName(String),
+    /// The file cannot be read.
+    #[error("the secret's file {} cannot be read ({source}): check its path and permissions", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing in it.
+    #[error("{0} is empty: put the secret into it")]
+    Empty(String),
+    /// Not text.
+    #[error("{0} is not UTF-8 text: put the secret into it as the vendor's console shows it")]
+    NotText(String),
+}
+
+impl SecretSource {
+    /// Fetches the secret. Line ends after it are cut off, because editors and `echo` leave them there.
+    ///
+    /// # Errors
+    /// It is not there, cannot be read, is empty or is not text; the message says what to do.
+    pub fn resolve(&self) -> Result<SecretString, Error> {
+        self.resolve_in(|name| std::env::var_os(name))
+    }
+
+    fn resolve_in(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<SecretString, Error> {
+        match self {
+            Self::Env(name) => {
+                let value = env(name).ok_or_else(|| Error::NotSet(name.clone()))?;
+                text(format!("the environment variable {name}"), value.into_encoded_bytes())
+            }
+            Self::File(path) => read(path.clone()),
+            Self::Credential(name) => {
+                if name.is_empty() || name.contains('/') || name == ".." {
+                    return Err(Error::CredentialName(name.clone()));
+                }
+                let folder =
+                    env("CREDENTIALS_DIRECTORY").ok_or_else(|| Error::NoCredentials(name.clone()))?;
+                read(PathBuf::from(folder).join(name))
+            }
+        }
+    }
+}
+
+fn read(path: PathBuf) -> Result<SecretString, Error> {
+    match std::fs::read(&path) {
+        Ok(bytes) => text(format!("the secret's file {}", path.display()), bytes),
+        Err(source) => Err(Error::Unreadable { path, source }),
+    }
+}
+
+fn text(place: String, bytes: Vec<u8>) -> Result<SecretString, Error> {
+    let Ok(text) = String::from_utf8(bytes) else { return Err(Error::NotText(place)) };
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(Error::Empty(place)),
+        secret => Ok(secret.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    #[test]
+    fn each_source_gives_its_secret_without_line_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("shop-key");
+        std::fs::write(&path, "s3cret\r\n").unwrap();
+        let env = |name: &str| match name {
+            "SHOP_KEY" => Some("s3cret".into()),
+            "CREDENTIALS_DIRECTORY" => Some(folder.path().into()),
+            _ => None,
+        };
+        for source in [
+            SecretSource::Env("SHOP_KEY".into()),
+            SecretSource::File(path.clone()),
+            SecretSource::Credential("shop-key".into()),
+        ] {
+            assert_eq!(source.resolve_in(env).unwrap().expose_secret(), "s3cret", "{source:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let nothing = |_: &str| None;
+        let message = |source: SecretSource| source.resolve_in(nothing).unwrap_err().to_string();
+        assert!(message(SecretSource::Env("SHOP_KEY".into())).contains("SHOP_KEY is not set"));
+        assert!(message(SecretSource::File("/nowhere/key".into())).contains("/nowhere/key cannot be read"));
+        assert!(message(SecretSource::Credential("key".into())).contains("LoadCredential=key:PATH"));
+        assert!(message(SecretSource::Credential("../key".into())).contains("without a path"));
+    }
+
+    #[test]
+    fn an_unusable_value_is_refused_and_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "\n").unwrap();
+        assert!(matches!(SecretSource::File(path.clone()).resolve(), Err(Error::Empty(_))));
+        std::fs::write(&path, b"s3cret\xff").unwrap();
+        let error = SecretSource::File(path).resolve().unwrap_err();
+        assert!(matches!(error, Error::NotText(_)));
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+    }
+}
