@@ -20,6 +20,8 @@ mod filter;
 mod intern;
 mod read;
 mod source;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use sha2::{Digest, Sha256};
@@ -196,6 +198,7 @@ impl Audience {
             assert_eq!(values.len(), columns.len());
             builder.add(account, values.iter().copied(), line).expect("a test's audience is small");
         }
+        builder.stats.rows = rows.len() as u64;
         builder.finish("test".to_owned(), columns.iter().map(|c| (*c).to_owned()).collect(), Vec::new())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::msg_random::MsgRandoms;
-use super::{MAX_DATA_ID_BYTES, MAX_RECIPIENTS_A_CALL, Message, Plan, RunHeader, Slot, digest};
+use super::{MAX_DATA_ID_BYTES, Message, Plan, RunHeader, Slot, cost, digest};
 use crate::audience::{Audience, Interner, Place, Texts, Value};
 use crate::campaign::Document;
 use crate::diagnostic::Diagnostic;
@@ -63,7 +63,8 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for RenderErrors<E> {}
 ///
 /// `render` gives the JSON text of the OfflinePushInfo for the values of a tuple (in the order of
 /// [`Audience::columns`]); it is called once a tuple. `data_id` gives the DataId of a batch number. `taken` says
-/// whether an earlier run used a MsgRandom with a DataId.
+/// whether another run has used a MsgRandom with a DataId; the run's own earlier plan does not count, or the same
+/// inputs would not give the same plan.
 ///
 /// # Errors
 /// Some recipient cannot be rendered, or a DataId is too long.
@@ -88,10 +89,7 @@ pub fn build<E: fmt::Display>(
     let mut randoms = MsgRandoms::new(&header.run_id);
     let mut first = 0;
     for (index, message) in (0..).zip(&messages) {
-        let mut left = message.recipients;
-        while left > 0 {
-            let recipients =
-                u16::try_from(left).map_or(MAX_RECIPIENTS_A_CALL, |left| left.min(MAX_RECIPIENTS_A_CALL));
+        for recipients in cost::packed(message.recipients) {
             let number = data_ids.len() + 1;
             let data_id = data_id(number);
             if data_id.len() > MAX_DATA_ID_BYTES {
@@ -101,7 +99,6 @@ pub fn build<E: fmt::Display>(
             data_ids.push(&data_id).map_err(|_| Error::TooManyMessages)?;
             slots.push(Slot { message: index, first, recipients, msg_random });
             first += u32::from(recipients);
-            left -= u32::from(recipients);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What personalisation costs: a message of one's own is a call of one's own.
 
+use super::predict::Rate;
 use super::{MAX_RECIPIENTS_A_CALL, Plan};
 use crate::audience::{Interner, encode};
 
@@ -10,6 +11,8 @@ pub struct Cost {
     pub calls_alike: u64,
     /// How many times more calls the plan has; 1.0 where personalisation costs nothing.
     pub factor: f64,
+    /// Seconds that it adds to the run at the app's rate.
+    pub seconds: f64,
     /// What each carried column costs, dearest first. Empty where the factor is below [`WARN_FACTOR`].
     pub columns: Vec<ColumnCost>,
 }
@@ -21,6 +24,8 @@ pub struct ColumnCost {
     pub column: String,
     /// Calls if the templates did not use it.
     pub calls_without: u64,
+    /// Seconds that these calls would take less, at the app's rate.
+    pub seconds: f64,
 }
 
 /// From this factor on, personalisation is worth a warning and a look at its columns.
@@ -30,20 +35,25 @@ pub const WARN_FACTOR: f64 = 2.0;
 pub const WARN_CALLS: u64 = 100;
 
 impl Cost {
-    /// The cost of a plan.
-    pub fn of(plan: &Plan) -> Self {
+    /// The cost of a plan at its app's rate.
+    pub fn of(plan: &Plan, rate: &Rate) -> Self {
         let calls = u64::from(plan.calls());
-        let calls_alike = calls_for(u64::from(plan.audience.len()));
-        let factor = if calls_alike == 0 { 1.0 } else { calls as f64 / calls_alike as f64 };
+        let seconds = rate.seconds(plan.batches().map(|batch| batch.recipients()));
+        let alike = Load::of(&[plan.audience.len()], rate);
+        let factor = if alike.calls == 0 { 1.0 } else { calls as f64 / alike.calls as f64 };
         let mut columns = Vec::new();
         if factor >= WARN_FACTOR {
             for (index, column) in plan.audience.columns().iter().enumerate() {
-                columns
-                    .push(ColumnCost { column: column.clone(), calls_without: calls_without(plan, index) });
+                let without = Load::of(&recipients_without(plan, index), rate);
+                columns.push(ColumnCost {
+                    column: column.clone(),
+                    calls_without: without.calls,
+                    seconds: seconds - without.seconds,
+                });
             }
             columns.sort_by_key(|cost| cost.calls_without);
         }
-        Self { calls_alike, factor, columns }
+        Self { calls_alike: alike.calls, factor, seconds: seconds - alike.seconds, columns }
     }
 
     /// Does it make enough calls out of few to warn of it?
@@ -52,20 +62,30 @@ impl Cost {
     }
 }
 
-/// The calls' recipients if everybody got the same message.
-pub(super) fn sizes_alike(recipients: u32) -> impl Iterator<Item = u16> {
-    let full = recipients / u32::from(MAX_RECIPIENTS_A_CALL);
-    let rest = (recipients % u32::from(MAX_RECIPIENTS_A_CALL)) as u16;
-    (0..full).map(|_| MAX_RECIPIENTS_A_CALL).chain((rest > 0).then_some(rest))
+/// What messages with so many recipients each come to.
+struct Load {
+    calls: u64,
+    seconds: f64,
 }
 
-fn calls_for(recipients: u64) -> u64 {
-    recipients.div_ceil(u64::from(MAX_RECIPIENTS_A_CALL))
+impl Load {
+    fn of(recipients: &[u32], rate: &Rate) -> Self {
+        let sizes = || recipients.iter().flat_map(|&recipients| packed(recipients));
+        Self { calls: sizes().count() as u64, seconds: rate.seconds(sizes()) }
+    }
 }
 
-/// Calls if the templates did not use the column with this index: messages whose tuples differ in it alone
-/// become one. Nothing is rendered anew, so that a template which merely tests the column counts as using it.
-fn calls_without(plan: &Plan, column: usize) -> u64 {
+/// The sizes of a message's batches: all full but the last.
+pub(super) fn packed(recipients: u32) -> impl Iterator<Item = u16> {
+    let full = u32::from(MAX_RECIPIENTS_A_CALL);
+    let rest = u16::try_from(recipients % full).expect("the rest is below 500");
+    (0..recipients / full).map(|_| MAX_RECIPIENTS_A_CALL).chain((rest > 0).then_some(rest))
+}
+
+/// The recipients of each message if the templates did not use the column with this index: messages whose
+/// tuples differ in it alone become one. Nothing is rendered anew, so that this is an estimate where a template
+/// only tests the column.
+fn recipients_without(plan: &Plan, column: usize) -> Vec<u32> {
     let mut merged = Merged::new(plan.messages.len());
     let mut rests = Interner::default();
     let mut message_of_rest = Vec::new();
@@ -84,11 +104,11 @@ fn calls_without(plan: &Plan, column: usize) -> u64 {
             merged.merge(message_of_rest[index as usize], message);
         }
     }
-    let mut recipients = vec![0_u64; plan.messages.len()];
+    let mut recipients = vec![0; plan.messages.len()];
     for (index, message) in (0..).zip(&plan.messages) {
-        recipients[merged.first_of(index) as usize] += u64::from(message.recipients);
+        recipients[merged.first_of(index) as usize] += message.recipients;
     }
-    recipients.into_iter().map(calls_for).sum()
+    recipients
 }
 
 /// Messages that have become one: a union-find, each set named after its lowest message.

@@ -56,7 +56,8 @@ pub(super) fn plan(plan: &Plan) -> [u8; 32] {
         },
         u64::from(header.delivery.in_flight),
     );
-    feed.text(&format!("{:?}", header.delivery.timeout));
+    feed.number(header.delivery.timeout.as_secs());
+    feed.number(u64::from(header.delivery.timeout.subsec_nanos()));
 
     feed.0.update(plan.audience.digest());
     feed.number(plan.messages.len() as u64);

@@ -42,3 +42,33 @@ pub fn expect(spec: &AudienceSpec, stats: &Stats) -> Result<(), Refused> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::Source;
+
+    fn check(recipients: u64, expect_min: Option<u64>, expect_max: Option<u64>) -> Result<(), String> {
+        let spec = AudienceSpec {
+            source: Source::Accounts(Vec::new()),
+            account: "account".to_owned(),
+            filter: None,
+            suppress: None,
+            exclude: Vec::new(),
+            expect_min,
+            expect_max,
+            max_bad_rows: 0.0,
+        };
+        expect(&spec, &Stats { recipients, ..Stats::default() }).map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn the_bounds_themselves_are_allowed() {
+        assert_eq!(check(0, None, None), Ok(()));
+        assert_eq!(check(100, Some(100), Some(100)), Ok(()));
+        let few = "the audience has 99 recipients, fewer than `expect.min: 100`; is the file whole and the filter right?";
+        assert_eq!(check(99, Some(100), Some(200)), Err(few.to_owned()));
+        let many = "the audience has 201 recipients, more than `expect.max: 200`; is the filter right?";
+        assert_eq!(check(201, Some(100), Some(200)), Err(many.to_owned()));
+    }
+}

@@ -17,6 +17,8 @@ pub mod gate;
 mod msg_random;
 pub mod predict;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 

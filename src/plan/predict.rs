@@ -36,3 +36,23 @@ impl Rate {
         f64::from(full) * self.gap_seconds(MAX_RECIPIENTS_A_CALL) + other
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_call_leaves_at_once_and_the_last_one_waits_for_all_before_it() {
+        let calls = Rate { calls_per_second: 10.0, recipients_per_second: None };
+        assert_eq!(calls.seconds([]), 0.0);
+        assert_eq!(calls.seconds([500]), 0.0);
+        assert_eq!(calls.seconds([500, 1, 500]), 0.2);
+        assert_eq!(calls.seconds(std::iter::repeat_n(500, 200_001)), 20_000.0);
+    }
+
+    #[test]
+    fn whichever_limit_is_tighter_for_a_call_sets_its_gap() {
+        let both = Rate { calls_per_second: 10.0, recipients_per_second: Some(1000.0) };
+        assert_eq!(both.seconds([500, 500, 50, 500]), 0.5 + 0.5 + 0.1);
+    }
+}

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
-use super::cost::{self, Cost};
+use super::cost::Cost;
 use super::predict::Rate;
 use super::{Plan, digest};
 use crate::audience::Stats;
@@ -54,8 +54,6 @@ pub struct Summary {
     pub audience: Stats,
     /// What personalisation costs.
     pub personalisation: Cost,
-    /// Seconds that personalisation adds to `seconds_at_rate`.
-    pub personalisation_seconds: f64,
     /// DataId of the first and of the last batch; one where there is one batch, none where there is none.
     pub data_ids: Vec<String>,
     /// The first recipients of the first three messages.
@@ -87,7 +85,6 @@ impl Plan {
     pub fn summary(&self, rate: &Rate) -> Summary {
         let stats = *self.audience.stats();
         let seconds_at_rate = rate.seconds(self.batches().map(|batch| batch.recipients()));
-        let seconds_alike = rate.seconds(cost::sizes_alike(self.audience.len()));
         let (first, last) = (self.batches().next(), self.batches().skip(1).last());
         Summary {
             run: self.header.run_id.clone(),
@@ -100,8 +97,7 @@ impl Plan {
             calls: u64::from(self.calls()),
             seconds_at_rate,
             audience: stats,
-            personalisation: Cost::of(self),
-            personalisation_seconds: seconds_at_rate - seconds_alike,
+            personalisation: Cost::of(self, rate),
             data_ids: first.into_iter().chain(last).map(|batch| batch.data_id.to_owned()).collect(),
             samples: self.samples(),
             content_digest: self.header.content_digest.clone(),

@@ -3,7 +3,7 @@
 //! Every field is a text. Blank lines are passed over. The parser would take a quote that is never closed for
 //! a field that runs to the end of the file; a mark behind the file's last byte tells the two apart.
 
-use std::io::{Chain, Cursor, Read};
+use std::io::{self, Chain, Cursor, Read};
 use std::path::Path;
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
@@ -17,7 +17,36 @@ use crate::audience::value::Value;
 /// A row that no file has: its only field holds NULs, which no account may.
 const END_MARK: &str = "\0end of file\0";
 
-type Input = Chain<Box<dyn Read + Send>, Cursor<String>>;
+/// Bytes after which a row that does not end is given up: the parser would keep the rest of the file in memory.
+const MAX_OPEN_BYTES: usize = 16 * MAX_ROW_BYTES;
+
+/// The file's bytes, then the end mark; fails where one row takes too many of them.
+struct Input {
+    bytes: Chain<Box<dyn Read + Send>, Cursor<String>>,
+    /// Read since the last row ended (give or take a buffer).
+    row_bytes: usize,
+}
+
+impl Input {
+    fn new(file: Box<dyn Read + Send>) -> Self {
+        Self { bytes: file.chain(Cursor::new(format!("\n{END_MARK}\n"))), row_bytes: 0 }
+    }
+
+    fn is_row_too_long(&self) -> bool {
+        self.row_bytes > MAX_OPEN_BYTES
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_row_too_long() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let count = self.bytes.read(buffer)?;
+        self.row_bytes += count;
+        Ok(count)
+    }
+}
 
 pub(super) struct CsvReader {
     named: Named,
@@ -43,14 +72,14 @@ impl CsvReader {
     }
 
     fn start(path: &Path) -> Result<Self, Error> {
-        let (named, input) = file::open(path)?;
+        let (named, file) = file::open(path)?;
         let csv = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             // The library's own `\r\n` rule leaves the `\n` to the next row, and so miscounts lines.
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(file::BUFFER_BYTES)
-            .from_reader(input.chain(Cursor::new(format!("\n{END_MARK}\n"))));
+            .from_reader(Input::new(file));
         let record = StringRecord::new();
         let mut reader = Self { named, csv, record, header: Vec::new(), indices: Vec::new(), line: 0 };
         reader.header = reader.read_header()?;
@@ -79,6 +108,7 @@ impl CsvReader {
     fn next_row(&mut self) -> Result<Next, Error> {
         loop {
             let before = self.csv.position().line();
+            self.csv.get_mut().row_bytes = 0;
             let read = self.csv.read_record(&mut self.record);
             let after = self.csv.position().line();
             let bad = |line, reason: &str| {
@@ -86,9 +116,8 @@ impl CsvReader {
                 Ok(Next::Bad(BadRow { line, rows: (after - line).max(1), reason: reason.to_owned() }))
             };
             match read {
-                Ok(false) => {
-                    return Err(Error::OpenQuote { name: self.named.name.clone(), line: self.line });
-                }
+                // Some field has swallowed the end mark. No `\n` ended its row, so that `line` is one too low.
+                Ok(false) => return Err(self.open_quote(self.line + 1)),
                 Ok(true) if self.record.len() == 1 && &self.record[0] == END_MARK => return Ok(Next::End),
                 Ok(true) if self.record.len() == 1 && &self.record[0] == "\r" => {}
                 Ok(true) => {
@@ -101,6 +130,9 @@ impl CsvReader {
                     return Ok(Next::Row);
                 }
                 Err(error) => match error.into_kind() {
+                    ErrorKind::Io(_) if self.csv.get_ref().is_row_too_long() => {
+                        return Err(self.open_quote(before));
+                    }
                     ErrorKind::Io(cause) => return Err(self.named.error(cause)),
                     ErrorKind::Utf8 { .. } => {
                         self.line = before;
@@ -110,6 +142,10 @@ impl CsvReader {
                 },
             }
         }
+    }
+
+    fn open_quote(&self, line: u64) -> Error {
+        Error::OpenQuote { name: self.named.name.clone(), line }
     }
 
     /// A field of the row, without the `\r` that ends a line of a file written on Windows.
