@@ -77,6 +77,15 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
     Loaded { workspace, campaigns, diagnostics: loader.diagnostics }
 }
 
+/// Loads the workspace alone: for commands that must work while a campaign file is broken.
+///
+/// # Errors
+/// All mistakes of `pushplan.yaml`.
+pub fn load_workspace(options: &LoadOptions) -> Result<Workspace, Diagnostics> {
+    let mut loader = Loader { options, root: None, diagnostics: Diagnostics::new() };
+    loader.workspace(&options.current_dir).ok_or(loader.diagnostics)
+}
+
 struct Loader<'a> {
     options: &'a LoadOptions,
     /// The folder that holds the workspace file.

@@ -6,12 +6,12 @@
 //!
 //! The `raw` types are what an author may write (serde and schemars); a [`Campaign`] is what the rest of
 //! the crate may rely on: every unit parsed, every path resolved, every default filled in. Only
-//! [`loader`] touches the file system. Nothing here reads an audience or renders a template.
+//! `loader` touches the file system. Nothing here reads an audience or renders a template.
 
 mod check;
 mod document;
 mod file;
-pub mod loader;
+mod loader;
 mod raw;
 mod resolve;
 #[cfg(test)]
@@ -20,15 +20,17 @@ pub mod schedule;
 pub mod schema;
 mod secret;
 mod spec;
-pub mod units;
-pub mod workspace;
+mod units;
+mod workspace;
 mod yaml;
 
 pub use document::{Document, Place};
 pub use file::{Checked, read_campaign, read_workspace};
 
+pub use loader::{LoadOptions, Loaded, load, load_workspace};
 pub use spec::{
     AudienceSpec, Campaign, Delivery, Exclusion, Filter, MaxFailures, MessageSpec, Node, OnInDoubt, Scalar,
     Source, Test,
 };
-pub use workspace::Workspace;
+pub use units::{parse_duration, parse_share};
+pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};

@@ -389,6 +389,7 @@ fn content_digest(written: &Value, app: &str, from: &str) -> [u8; 32] {
     if let Value::Object(map) = &mut content {
         map.remove("description");
         map.remove("owner");
+        map.remove("delivery");
         map.insert("app".to_owned(), json!(app));
         map.insert("from".to_owned(), json!(from));
     }

@@ -42,8 +42,8 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// SHA-256 of what the file says, free of how it says it: comments, key order, `description` and
-    /// `owner` do not count; the app and the sender count also where they are left out of the file.
+    /// SHA-256 of what the file says, free of how it says it: comments, key order, `description`,
+    /// `owner` and `delivery` (which changes neither who gets it nor what) do not count; the app and the sender count also where they are left out of the file.
     pub fn content_digest(&self) -> [u8; 32] {
         self.content
     }
@@ -178,7 +178,7 @@ pub enum Node {
 }
 
 /// How a run is sent.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Delivery {
     /// The breaker: above it the run pauses by itself.
     pub max_failures: MaxFailures,
@@ -191,7 +191,7 @@ pub struct Delivery {
 }
 
 /// How many recipients may fail before a run pauses.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum MaxFailures {
     /// A share of those attempted, 0.0 to 1.0.
     Share(f64),
@@ -200,7 +200,7 @@ pub enum MaxFailures {
 }
 
 /// What becomes of a batch whose answer is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum OnInDoubt {
     /// It waits for a person: nobody gets it twice.
     Hold,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -79,6 +80,16 @@ pub struct Rate {
     pub calls_per_second: Option<f64>,
     /// Recipients a second, above 0.
     pub recipients_per_second: Option<f64>,
+}
+
+impl Rate {
+    /// The time from a call with so many recipients to the next one, at an even pace: what the tighter of the
+    /// two limits asks. Zero without a limit.
+    pub fn gap(&self, recipients: u32) -> Duration {
+        let calls = self.calls_per_second.map_or(0.0, |rate| 1.0 / rate);
+        let people = self.recipients_per_second.map_or(0.0, |rate| f64::from(recipients) / rate);
+        Duration::from_secs_f64(calls.max(people))
+    }
 }
 
 /// Where the state is kept.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::campaign::{Delivery, OnInDoubt};
 use crate::outcome::{Answer, Outcome};
-use crate::state::{Attempt, BatchState, Change, SkipReason, Status};
+use crate::state::{Attempt, Batch, Change, SkipReason, Status, Tally};
 use backoff::{Backoff, Round};
 use breaker::Breaker;
 
@@ -106,15 +106,6 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// One batch, as the executor needs to know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Batch {
-    /// 1 to 500.
-    pub recipients: u16,
-    /// Where it stands.
-    pub state: BatchState,
-}
-
 #[derive(Debug, Clone, Copy)]
 struct InFlight {
     attempt: Attempt,
@@ -146,6 +137,7 @@ pub struct Executor {
     /// Durable, and not yet sent.
     ready: VecDeque<Attempt>,
     in_flight: HashMap<u32, InFlight>,
+    tally: Tally,
     renewals: u32,
     /// The renewal after which no call has been accepted yet.
     unproven_renewal: bool,
@@ -154,9 +146,9 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// An executor for a run as the state knows it. No batch may be `Sending`: recovery has made those in
+    /// An executor for a run as the state knows it, with its `tally`. No batch may be `Sending`: recovery has made those in
     /// doubt. Batches in doubt are begun again only under `on_in_doubt: resend`.
-    pub fn new(settings: Settings, batches: Vec<Batch>, pace: Pace) -> Self {
+    pub fn new(settings: Settings, batches: Vec<Batch>, tally: Tally, pace: Pace) -> Self {
         let mut executor = Self {
             backoff: Backoff::new(settings.seed),
             breaker: Breaker::new(settings.delivery.max_failures),
@@ -171,6 +163,7 @@ impl Executor {
             committing: None,
             ready: VecDeque::new(),
             in_flight: HashMap::new(),
+            tally,
             renewals: 0,
             unproven_renewal: false,
             renew_asked: false,
@@ -229,6 +222,12 @@ impl Executor {
         self.in_flight.len()
     }
 
+    /// Where the recipients stand, the changes that are not durable yet included. For a progress bar: the word
+    /// that counts is the state's.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// Until when the server's failures hold everything back, and in which they do.
     pub fn held_until(&self) -> Option<Tick> {
         self.backoff.probing().then(|| self.backoff.hold_until())
@@ -259,7 +258,11 @@ impl Executor {
     /// Applies a change to its batch and puts it down for the next commit.
     fn change(&mut self, change: Change) {
         let batch = self.batch(change.batch());
+        let (recipients, before) = (u64::from(batch.recipients), batch.state.status);
         batch.state = batch.state.apply(&change).expect("the executor makes only changes that fit");
+        let after = batch.state.status;
+        self.tally.remove(before, recipients, 0);
+        self.tally.add(after, recipients, change.failed().len() as u64);
         self.outbox.push(change);
     }
 

@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Tick;
+use crate::campaign::Rate;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -29,29 +30,31 @@ const RECOVERY_PER_SECOND: f64 = 0.8;
 /// What an app may send.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// Calls a second; `None` is unlimited.
-    pub calls_per_second: Option<f64>,
-    /// Recipients a second; `None` is unlimited. A batch larger than this counts as this many.
-    pub recipients_per_second: Option<f64>,
+    /// Calls and recipients a second. A batch larger than the recipients' limit counts as that many.
+    pub rate: Rate,
     /// Added to the second in which the calls are counted.
     pub headroom: Duration,
 }
 
 impl Limits {
-    /// No limit at all.
-    pub const UNLIMITED: Self =
-        Self { calls_per_second: None, recipients_per_second: None, headroom: Duration::ZERO };
-
     /// The headroom used where none is configured: 0.8% of the rate. Arrival times measured on loopback
     /// under load jitter by 1 to 4 ms.
     pub const HEADROOM: Duration = Duration::from_millis(8);
 
+    /// An app's rate with the usual headroom.
+    pub fn of(rate: Rate) -> Self {
+        Self { rate, headroom: Self::HEADROOM }
+    }
+
+    /// Is there no limit? Then nothing needs to be remembered either.
+    pub fn is_unlimited(&self) -> bool {
+        self.rate.calls_per_second.is_none() && self.rate.recipients_per_second.is_none()
+    }
+
     /// The time that one call with so many recipients takes at these limits, at an even pace.
     pub fn gap(&self, recipients: u32) -> Duration {
-        let window = (SECOND + self.headroom).as_secs_f64();
-        let calls = self.calls_per_second.map_or(0.0, |rate| window / rate);
-        let people = self.recipients_per_second.map_or(0.0, |rate| window * f64::from(recipients) / rate);
-        Duration::from_secs_f64(calls.max(people))
+        let stretch = (SECOND + self.headroom).as_secs_f64();
+        self.rate.gap(recipients).mul_f64(stretch)
     }
 }
 
@@ -127,8 +130,8 @@ impl Pace {
         let window = |rate: Option<f64>| rate.map(|rate| Window::new(rate, limits.headroom));
         let mut pace = Self {
             limits,
-            calls: window(limits.calls_per_second),
-            recipients: window(limits.recipients_per_second),
+            calls: window(limits.rate.calls_per_second),
+            recipients: window(limits.rate.recipients_per_second),
             slot: Tick::default(),
             slowdown: 1.0,
             slowed_at: Tick::default(),
@@ -137,11 +140,6 @@ impl Pace {
             pace.count(Tick::default(), recipients);
         }
         pace
-    }
-
-    /// Is there no limit? Then nothing needs to be remembered either.
-    pub fn is_unlimited(&self) -> bool {
-        self.calls.is_none() && self.recipients.is_none()
     }
 
     /// The earliest tick at which a call with so many recipients may leave; in the past where it may leave now.
@@ -210,7 +208,7 @@ mod tests {
     }
 
     fn limits(calls: Option<f64>, recipients: Option<f64>) -> Limits {
-        Limits { calls_per_second: calls, recipients_per_second: recipients, headroom: Limits::HEADROOM }
+        Limits::of(Rate { calls_per_second: calls, recipients_per_second: recipients })
     }
 
     proptest! {

@@ -3,10 +3,8 @@
 use std::fmt;
 
 use super::msg_random::MsgRandoms;
-use super::{MAX_DATA_ID_BYTES, Message, Plan, RunHeader, Slot, cost, digest};
+use super::{Message, Plan, RunHeader, Slot, cost, digest};
 use crate::audience::{Audience, Interner, Place, Texts, Value};
-use crate::campaign::Document;
-use crate::diagnostic::Diagnostic;
 
 /// Recipients whose message fails that are told of before giving up.
 const SAMPLES: usize = 20;
@@ -18,32 +16,19 @@ pub enum Error<E: fmt::Display> {
     /// Messages that cannot be rendered.
     #[error(transparent)]
     Render(RenderErrors<E>),
-    /// A DataId beyond the vendor's 64 bytes.
-    #[error("the DataId of batch {batch}, `{data_id}`, has {} bytes; the vendor takes at most {MAX_DATA_ID_BYTES}", data_id.len())]
-    DataIdTooLong {
+    /// A DataId that cannot be rendered, or is too long.
+    #[error("the DataId of batch {batch}: {error}")]
+    DataId {
         /// The batch's number.
         batch: u32,
-        /// The rendered DataId.
-        data_id: String,
+        /// Why not.
+        error: E,
     },
     /// More messages than can be kept.
     #[error(
         "the campaign renders to more than 4 GiB of different messages; split it, or use fewer personal values"
     )]
     TooManyMessages,
-}
-
-impl<E: fmt::Display> Error<E> {
-    /// The error at its place in the campaign file, where it has one there.
-    pub fn diagnostic(&self, document: &Document) -> Option<Diagnostic> {
-        match self {
-            Self::DataIdTooLong { .. } => {
-                let diagnostic = document.at_value("/data_id", "data-id-too-long", self.to_string());
-                Some(diagnostic.help("shorten the template or the campaign's id"))
-            }
-            Self::Render(_) | Self::TooManyMessages => None,
-        }
-    }
 }
 
 /// The first of the tuples whose message cannot be rendered; at least 1, at most 20.
@@ -72,7 +57,7 @@ pub fn build<E: fmt::Display>(
     header: RunHeader,
     audience: Audience,
     render: &mut dyn FnMut(&[Value<'_>]) -> Result<String, E>,
-    data_id: &dyn Fn(u32) -> String,
+    data_id: &dyn Fn(u32) -> Result<String, E>,
     taken: &dyn Fn(u32, &str) -> bool,
 ) -> Result<Plan, Error<E>> {
     let (message_of_tuple, texts) = render_tuples(&audience, render)?;
@@ -91,10 +76,7 @@ pub fn build<E: fmt::Display>(
     for (index, message) in (0..).zip(&messages) {
         for recipients in cost::packed(message.recipients) {
             let number = data_ids.len() + 1;
-            let data_id = data_id(number);
-            if data_id.len() > MAX_DATA_ID_BYTES {
-                return Err(Error::DataIdTooLong { batch: number, data_id });
-            }
+            let data_id = data_id(number).map_err(|error| Error::DataId { batch: number, error })?;
             let msg_random = randoms.next(number, &message.digest, |random| taken(random, &data_id));
             data_ids.push(&data_id).map_err(|_| Error::TooManyMessages)?;
             slots.push(Slot { message: index, first, recipients, msg_random });

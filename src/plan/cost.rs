@@ -1,8 +1,8 @@
 //! What personalisation costs: a message of one's own is a call of one's own.
 
-use super::predict::Rate;
-use super::{MAX_RECIPIENTS_A_CALL, Plan};
+use super::{MAX_RECIPIENTS_A_CALL, Plan, predict};
 use crate::audience::{Interner, encode};
+use crate::campaign::Rate;
 
 /// The calls of a plan beside those it would take with fewer personal values.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -38,7 +38,7 @@ impl Cost {
     /// The cost of a plan at its app's rate.
     pub fn of(plan: &Plan, rate: &Rate) -> Self {
         let calls = u64::from(plan.calls());
-        let seconds = rate.seconds(plan.batches().map(|batch| batch.recipients()));
+        let seconds = predict::seconds(rate, plan.batches().map(|batch| batch.recipients()));
         let alike = Load::of(&[plan.audience.len()], rate);
         let factor = if alike.calls == 0 { 1.0 } else { calls as f64 / alike.calls as f64 };
         let mut columns = Vec::new();
@@ -71,7 +71,7 @@ struct Load {
 impl Load {
     fn of(recipients: &[u32], rate: &Rate) -> Self {
         let sizes = || recipients.iter().flat_map(|&recipients| packed(recipients));
-        Self { calls: sizes().count() as u64, seconds: rate.seconds(sizes()) }
+        Self { calls: sizes().count() as u64, seconds: predict::seconds(rate, sizes()) }
     }
 }
 

@@ -1,21 +1,11 @@
-//! Digests: what makes two contents, audiences or plans the same one. All are SHA-256; people see them in hex.
+//! Digests: what makes two plans the same one. All are SHA-256; people see them in hex.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
 use super::Plan;
-use crate::campaign::{Campaign, MaxFailures, Node, OnInDoubt};
-
-/// Everything that a run says, apart from to whom: From_Account, the DataId template and the message's templates.
-/// How the file is laid out, its comments and its other keys do not count.
-pub fn content(campaign: &Campaign) -> String {
-    let mut feed = Feed::new("pushplan.content/1");
-    feed.text(&campaign.from);
-    feed.text(&campaign.data_id);
-    feed.node(&campaign.message.root);
-    hex(&feed.finish())
-}
+use crate::campaign::{MaxFailures, OnInDoubt};
 
 /// A digest as people see it: 64 lower-case hexadecimal digits.
 pub fn hex(digest: &[u8; 32]) -> String {
@@ -100,35 +90,6 @@ impl Feed {
     fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.0.update(text);
-    }
-
-    fn node(&mut self, node: &Node) {
-        match node {
-            Node::Literal(value) => {
-                self.0.update(b"v");
-                self.text(&value.to_string());
-            }
-            // Where it is written is not what it says.
-            Node::Text { text, pointer: _ } => {
-                self.0.update(b"t");
-                self.text(text);
-            }
-            Node::List(items) => {
-                self.tagged(b'l', items.len() as u64);
-                items.iter().for_each(|item| self.node(item));
-            }
-            Node::Object(entries) => {
-                self.tagged(b'o', entries.len() as u64);
-                for (key, value) in entries {
-                    self.text(key);
-                    self.node(value);
-                }
-            }
-            Node::JsonText(inner) => {
-                self.0.update(b"j");
-                self.node(inner);
-            }
-        }
     }
 
     fn finish(self) -> [u8; 32] {

@@ -19,6 +19,7 @@ pub mod predict;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod warning;
 
 use jiff::Timestamp;
 
@@ -29,9 +30,6 @@ use crate::campaign::{Campaign, Delivery};
 
 /// Most accounts of one call (trtc.io document 67553).
 pub const MAX_RECIPIENTS_A_CALL: u16 = 500;
-
-/// Most bytes of a DataId (trtc.io document 67553).
-pub const MAX_DATA_ID_BYTES: usize = 64;
 
 /// What a run is, apart from who gets what.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +48,7 @@ pub struct RunHeader {
     pub expires_at: Option<Timestamp>,
     /// How it is sent.
     pub delivery: Delivery,
-    /// [`digest::content`] of the campaign.
+    /// [`Campaign::content_digest`] in hex.
     pub content_digest: String,
 }
 
@@ -65,7 +63,7 @@ impl RunHeader {
             from: campaign.from.clone(),
             expires_at,
             delivery: campaign.delivery,
-            content_digest: digest::content(campaign),
+            content_digest: digest::hex(&campaign.content_digest()),
         }
     }
 }
@@ -192,6 +190,11 @@ impl Plan {
             audience: &self.audience,
             members: &self.order[slot.first as usize..][..usize::from(slot.recipients)],
         })
+    }
+
+    /// The audience's digest, in hex.
+    pub fn audience_digest(&self) -> String {
+        digest::hex(&self.audience.digest())
     }
 
     /// SHA-256 over the header, the audience's digest, the messages and the batches, in hex.

@@ -3,10 +3,12 @@
 use serde::{Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
+use super::Plan;
 use super::cost::Cost;
-use super::predict::Rate;
-use super::{Plan, digest};
+use super::predict;
+use super::warning::{Warning, warnings};
 use crate::audience::Stats;
+use crate::campaign::Rate;
 
 /// The name and version of the JSON form of [`Summaries`].
 pub const FORMAT: &str = "pushplan.plan/1";
@@ -48,7 +50,7 @@ pub struct Summary {
     pub messages: u64,
     /// Batches.
     pub calls: u64,
-    /// From the first call's leaving to the last one's; see [`Rate::seconds`].
+    /// From the first call's leaving to the last one's; see [`predict::seconds`].
     pub seconds_at_rate: f64,
     /// What became of the audience's rows.
     pub audience: Stats,
@@ -58,6 +60,8 @@ pub struct Summary {
     pub data_ids: Vec<String>,
     /// The first recipients of the first three messages.
     pub samples: Vec<Sample>,
+    /// What the author should know before this is sent.
+    pub warnings: Vec<Warning>,
     /// Digest of the content.
     pub content_digest: String,
     /// Digest of the audience.
@@ -84,9 +88,11 @@ impl Plan {
     /// What is told of the plan, at its app's rate.
     pub fn summary(&self, rate: &Rate) -> Summary {
         let stats = *self.audience.stats();
-        let seconds_at_rate = rate.seconds(self.batches().map(|batch| batch.recipients()));
+        let seconds_at_rate = predict::seconds(rate, self.batches().map(|batch| batch.recipients()));
         let (first, last) = (self.batches().next(), self.batches().skip(1).last());
+        let personalisation = Cost::of(self, rate);
         Summary {
+            warnings: warnings(self, &personalisation),
             run: self.header.run_id.clone(),
             campaign: self.header.campaign.clone(),
             occurrence: self.header.occurrence.clone(),
@@ -97,11 +103,11 @@ impl Plan {
             calls: u64::from(self.calls()),
             seconds_at_rate,
             audience: stats,
-            personalisation: Cost::of(self, rate),
+            personalisation,
             data_ids: first.into_iter().chain(last).map(|batch| batch.data_id.to_owned()).collect(),
             samples: self.samples(),
             content_digest: self.header.content_digest.clone(),
-            audience_digest: digest::hex(&self.audience.digest()),
+            audience_digest: self.audience_digest(),
             digest: self.digest(),
         }
     }

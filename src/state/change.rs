@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::{Answer, Outcome};
+use crate::outcome::{Answer, FailedAccount, Outcome};
 
 /// One try to send one batch. Attempts of a batch are numbered from 1 and never reuse a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +36,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Sending, Self::Accepted, Self::Failed, Self::InDoubt, Self::Skipped];
+
+    /// The status that a word of the state stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
     /// The word that the state and the reports write.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -107,6 +116,22 @@ impl Change {
         }
     }
 
+    /// The recipients that an accepted answer named as failed.
+    pub fn failed(&self) -> &[FailedAccount] {
+        match self {
+            Self::Settle(_, Outcome::Accepted { failed, .. }) => failed,
+            _ => &[],
+        }
+    }
+
+    /// The vendor's TaskId, where the change is an accepted answer.
+    pub fn task_id(&self) -> Option<&str> {
+        match self {
+            Self::Settle(_, Outcome::Accepted { task_id, .. }) => Some(task_id),
+            _ => None,
+        }
+    }
+
     /// The word that the journal writes: an outcome's class, or the kind of change.
     pub fn word(&self) -> &'static str {
         match self {
@@ -146,6 +171,15 @@ impl Default for BatchState {
     fn default() -> Self {
         Self { status: Status::Pending, attempts: 0 }
     }
+}
+
+/// One batch of a run, as much of it as deciding needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// 1 to 500.
+    pub recipients: u16,
+    /// Where it stands.
+    pub state: BatchState,
 }
 
 /// A change that a batch in this state cannot undergo: a defect of the runner or a damaged state, never a

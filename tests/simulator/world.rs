@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use pushplan::campaign::{Delivery, MaxFailures, OnInDoubt};
-use pushplan::executor::{Batch, End, Event, Executor, Limits, Pace, Pause, Settings, Step, Tick};
+use pushplan::campaign::{Delivery, MaxFailures, OnInDoubt, Rate};
+use pushplan::executor::{End, Event, Executor, Limits, Pace, Pause, Settings, Step, Tick};
 use pushplan::outcome::Outcome;
-use pushplan::state::{Attempt, BatchState, Change, Status, Tally};
+use pushplan::state::{Attempt, Batch, BatchState, Change, Status, Tally};
 
 use crate::random::Random;
 use crate::server::{Fate, Faults, Server};
@@ -109,8 +109,7 @@ impl World {
         let people = if random.chance(300) { Some(random.between(100, 20_000) as f64) } else { None };
         let jitter = random.between(0, 8_000);
         let limits = Limits {
-            calls_per_second: rate,
-            recipients_per_second: people,
+            rate: Rate { calls_per_second: rate, recipients_per_second: people },
             headroom: Duration::from_micros(jitter + random.between(0, 3_000)),
         };
         let delivery = Delivery {
@@ -200,7 +199,7 @@ impl World {
             .zip(&self.durable)
             .map(|(&recipients, &state)| Batch { recipients, state })
             .collect();
-        let mut executor = Executor::new(settings, batches, Pace::new(self.limits, remembered));
+        let mut executor = Executor::new(settings, batches, self.tally(), Pace::new(self.limits, remembered));
         if self.random.chance(30) {
             let at = self.now + self.random.between(0, 2_000_000);
             self.put(at, Happening::Interrupt { life });
@@ -225,6 +224,13 @@ impl World {
                 Step::Wait(tick) => Some(start + tick.0),
                 Step::Idle => None,
                 Step::Finished(end) => {
+                    if executor.tally() != self.tally() {
+                        return Err(format!(
+                            "the executor counts {}, the state {}",
+                            executor.tally(),
+                            self.tally()
+                        ));
+                    }
                     if self.commit_under_way.is_some() {
                         return Err("finished while a commit was under way".to_owned());
                     }
@@ -415,6 +421,16 @@ impl World {
         self.make_durable(open)
     }
 
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for ((&recipients, state), &failed) in
+            self.recipients.iter().zip(&self.durable).zip(&self.failed_accounts)
+        {
+            tally.add(state.status, u64::from(recipients), failed);
+        }
+        tally
+    }
+
     /// Promise 2, to the recipient.
     fn check_equation(&self) -> Check {
         let mut tally = Tally::default();
@@ -480,13 +496,13 @@ impl World {
             }
             most
         };
-        if let Some(rate) = self.limits.calls_per_second {
+        if let Some(rate) = self.limits.rate.calls_per_second {
             let most = most_in_second(&|_| 1);
             if most > rate as u64 {
                 return Err(format!("{most} calls in a sliding second, of {rate}"));
             }
         }
-        if let Some(rate) = self.limits.recipients_per_second {
+        if let Some(rate) = self.limits.rate.recipients_per_second {
             let rate = rate as u64;
             let most = most_in_second(&|recipients| u64::from(recipients).min(rate));
             if most > rate {

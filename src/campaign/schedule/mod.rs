@@ -39,3 +39,35 @@ impl RawSchedule {
         Some(Schedule {})
     }
 }
+mod zone;
+pub use zone::time_zone;
+/// s
+#[derive(Debug, Clone)]
+pub struct Occurrence;
+impl Occurrence {
+    /// s
+    pub fn id(&self) -> String {
+        String::new()
+    }
+    /// s
+    pub fn expires_at(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+}
+/// s
+pub struct DueNow {
+    pub run: Vec<Occurrence>,
+    pub missed: Vec<Occurrence>,
+    pub next: Option<jiff::Timestamp>,
+}
+impl Schedule {
+    /// s
+    pub fn due(
+        &self,
+        _now: jiff::Timestamp,
+        _settled: &dyn Fn(&Occurrence) -> bool,
+        _since: jiff::Timestamp,
+    ) -> DueNow {
+        DueNow { run: vec![], missed: vec![], next: None }
+    }
+}

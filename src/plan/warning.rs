@@ -1,0 +1,95 @@
+//! What an author should know before a plan is sent. Nothing here stops it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Plan;
+use super::cost::Cost;
+use crate::message::{LengthWarning, lint};
+
+/// Something that is allowed, and perhaps not meant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Warning {
+    /// A vendor cuts what is longer than its limit.
+    Length {
+        /// The vendor; `all` for the advice on `Ext`.
+        vendor: &'static str,
+        /// The vendor's key, or `payload`.
+        field: &'static str,
+        /// The limit: UTF-16 code units of `Title` and `Desc`, else bytes.
+        limit: usize,
+        /// The longest that a recipient would get.
+        longest: usize,
+        /// How many recipients would get something longer than the limit.
+        recipients: u64,
+    },
+    /// Personal values make small calls out of large ones.
+    Personalisation {
+        /// Calls if everybody got the same message.
+        calls_alike: u64,
+        /// Calls of this plan.
+        calls: u64,
+        /// The dearest column.
+        column: String,
+        /// Calls if the templates did not use that column.
+        calls_without: u64,
+        /// Seconds that personalisation adds at the configured rate.
+        seconds: f64,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Length { vendor, field, limit, longest, recipients } => write!(
+                f,
+                "{vendor} cuts {field} at {limit}: {recipients} recipients would get up to {longest}"
+            ),
+            Self::Personalisation { calls_alike, calls, column, calls_without, seconds } => write!(
+                f,
+                "personal values make {calls} calls out of {calls_alike} ({:.1} times as many) and cost {:.2} hours; \
+                 without `{column}` it would be {calls_without} calls",
+                *calls as f64 / (*calls_alike).max(1) as f64,
+                seconds / 3600.0,
+            ),
+        }
+    }
+}
+
+/// All warnings of a plan: lengths by vendor, then what personalisation costs.
+pub(super) fn warnings(plan: &Plan, cost: &Cost) -> Vec<Warning> {
+    let mut warnings = lengths(plan);
+    if let (true, Some(dearest)) = (cost.is_worth_a_warning(), cost.columns.first()) {
+        warnings.push(Warning::Personalisation {
+            calls_alike: cost.calls_alike,
+            calls: u64::from(plan.calls()),
+            column: dearest.column.clone(),
+            calls_without: dearest.calls_without,
+            seconds: cost.seconds,
+        });
+    }
+    warnings
+}
+
+fn lengths(plan: &Plan) -> Vec<Warning> {
+    let mut worst: BTreeMap<(&str, &str, usize), (usize, u64)> = BTreeMap::new();
+    for message in plan.messages() {
+        for LengthWarning { vendor, field, length, limit } in lint(&message.json) {
+            let (longest, recipients) = worst.entry((vendor, field, limit)).or_default();
+            *longest = length.max(*longest);
+            *recipients += u64::from(message.recipients);
+        }
+    }
+    worst
+        .into_iter()
+        .map(|((vendor, field, limit), (longest, recipients))| Warning::Length {
+            vendor,
+            field,
+            limit,
+            longest,
+            recipients,
+        })
+        .collect()
+}
