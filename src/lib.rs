@@ -41,6 +41,8 @@ pub mod message;
 
 pub mod plan;
 
+pub mod prepare;
+
 pub mod state;
 
 pub mod executor;

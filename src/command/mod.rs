@@ -1,1 +1,135 @@
-//! placeholder
+//! The command line: what there is to say, and one file a command. No command holds logic: it reads the files,
+//! calls the library, prints a report and ends with an [`Exit`].
+
+mod apply;
+mod cancel;
+mod context;
+mod exit;
+mod failure;
+mod failures;
+mod logging;
+mod output;
+mod plan;
+mod planning;
+mod sandbox;
+mod schema;
+mod status;
+mod target;
+mod usersig;
+mod validate;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+pub use failure::Failure;
+
+/// Push campaigns as code.
+///
+/// Campaigns are YAML files. `validate` checks them, `plan` shows what would be sent, `apply` sends it and can
+/// be run again without harm, `status` shows where every recipient stands.
+#[derive(Debug, Parser)]
+#[command(name = "pushplan", version, after_help = exit::TABLE, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, clap::Args)]
+struct Global {
+    /// Look for pushplan.yaml in this folder (or above it) instead of the current one
+    #[arg(short = 'C', long, value_name = "DIR", global = true)]
+    workspace: Option<PathBuf>,
+    /// Let campaigns read files outside the workspace's folder
+    #[arg(long, global = true)]
+    allow_outside: bool,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    /// How log lines on stderr are written
+    #[arg(long, value_name = "FORMAT", default_value = "text", global = true)]
+    log_format: LogFormat,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: Color,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a result is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check campaign files and the workspace: all mistakes of all files at once
+    Validate(validate::Args),
+    /// Print the JSON Schemas of campaign and workspace files
+    Schema(schema::Args),
+    /// Show what would be sent, and send nothing
+    Plan(plan::Args),
+    /// Send what is due, or go on where an earlier apply stopped
+    Apply(apply::Args),
+    /// Show every run and where its recipients stand
+    Status(status::Args),
+    /// List the recipients of a run that failed, with code and text
+    Failures(failures::Args),
+    /// Give up what remains of a run: it is counted as skipped, and never sent
+    Cancel(cancel::Args),
+    /// Print a UserSig, to try the vendor's API by hand
+    Usersig(usersig::Args),
+    /// Serve the vendor's API on loopback, with faults on demand
+    Sandbox(sandbox::Args),
+}
+
+/// Runs the process's command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too; clap knows which stream is meant.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    output::choose_color(cli.global.color);
+    logging::start(cli.global.verbose, cli.global.log_format);
+    let global = &cli.global;
+    let result = match cli.command {
+        Command::Validate(args) => validate::run(global, &args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Plan(args) => plan::run(global, &args),
+        Command::Apply(args) => apply::run(global, &args),
+        Command::Status(args) => status::run(global, &args),
+        Command::Failures(args) => failures::run(global, &args),
+        Command::Cancel(args) => cancel::run(global, &args),
+        Command::Usersig(args) => usersig::run(global, &args),
+        Command::Sandbox(args) => sandbox::run(&args),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output::failure(&failure);
+            failure.exit().into()
+        }
+    }
+}

@@ -51,6 +51,11 @@ pub fn summary(diagnostics: &Diagnostics) -> String {
     format!("{} in {}", parts.join(", "), plural(files, "file"))
 }
 
+/// What is said where there is nothing to mend.
+pub fn all_well(campaigns: usize) -> String {
+    format!("{} checked, no mistakes\n", plural(campaigns, "campaign"))
+}
+
 /// `{"format": …, "diagnostics": [{severity, code, message, help, file, line, column, end_line, end_column}]}`;
 /// lines and columns from 1, columns in characters, the end exclusive; null where a mistake has no place.
 pub fn json(diagnostics: &Diagnostics) -> Value {

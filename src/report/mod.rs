@@ -1,2 +1,14 @@
-//! placeholder
+//! Views of plans, runs and mistakes: text for people, JSON for machines. Nothing is computed here.
+
 pub mod diagnostics;
+pub mod failures;
+pub mod number;
+pub mod plan;
+pub mod progress;
+pub mod sandbox;
+pub mod status;
+
+/// JSON as a machine reads it and a person can: indented, with a final newline.
+fn json_text(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}

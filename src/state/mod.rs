@@ -1,7 +1,20 @@
 //! What is known of every batch, and the one transition function.
+//!
+//! [`BatchState::apply`] says what a batch may become; a [`Store`] keeps it. The lock makes sure that one runner
+//! at a time writes. Nothing here decides what to send: see [`crate::executor`].
 
 mod change;
+mod error;
+mod lock;
+mod run;
+mod sqlite;
+mod store;
 mod tally;
 
-pub use change::{Attempt, BatchState, Change, IllegalChange, SkipReason, Status};
+pub use change::{Attempt, Batch, BatchState, Change, IllegalChange, SkipReason, Status};
+pub use error::{Error, Result};
+pub use lock::{Holder, Lock};
+pub use run::{Hold, Run, RunStatus};
+pub use sqlite::SqliteStore;
+pub use store::{BatchNote, Failure, Payload, Store};
 pub use tally::Tally;

@@ -1,13 +1,18 @@
 //! The vendor's batch push API, as a client sees it: signing, calling, and saying what an answer means.
 //!
-//! It follows the vendor's page "UserID-Targeted Push" (trtc.io document 67553) and the error code tables
-//! (trtc.io documents 34348 and 74196). What to *do* about an outcome is the executor's to decide; nothing
-//! here retries, waits or counts.
+//! It follows the vendor's page "UserID-Targeted Push" (trtc.io document 67553) and the codes of its answers. What
+//! to *do* about an outcome is the executor's to decide; nothing here retries, waits or counts.
 
 pub mod answer;
-pub mod call;
-pub mod classify;
-pub mod client;
-pub mod secret;
+mod call;
+mod classify;
+mod client;
+mod secret;
 pub mod usersig;
 pub mod wire;
+
+pub use call::Call;
+pub use classify::hint;
+pub use client::{Client, Config as ClientConfig, Error as ClientError};
+pub use secret::{Error as SecretError, SecretSource};
+pub use usersig::sign;

@@ -1,0 +1,76 @@
+//! Where text goes: results to stdout, everything else to stderr, failures in one place.
+
+use std::io::{IsTerminal, Write};
+
+use owo_colors::OwoColorize;
+
+use super::Color;
+use super::failure::Failure;
+use crate::diagnostic::Diagnostics;
+use crate::report;
+
+/// Columns in which mistakes are written; the same everywhere, so that a log in CI reads like a terminal.
+const MISTAKES_WIDTH: usize = 100;
+
+/// Decides about colour once, for both streams. `auto` follows the terminal, `NO_COLOR` and `CLICOLOR`.
+pub(super) fn choose_color(color: Color) {
+    match color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+}
+
+/// Does stderr take colour?
+pub(super) fn stderr_has_color() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+/// Mistakes as stderr shows them.
+pub(super) fn mistakes(diagnostics: &Diagnostics) -> String {
+    report::diagnostics::text(diagnostics, stderr_has_color(), MISTAKES_WIDTH)
+}
+
+/// Is there a person to ask, on both ends?
+pub(super) fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Writes a result to stdout. A reader that has gone (`pushplan plan | head`) is not a failure.
+///
+/// # Errors
+/// Where stdout cannot be written for another reason, such as a full disk.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(format!("cannot write the result to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes what people should know to stderr.
+pub(super) fn say(text: &str) {
+    // Where even stderr is gone there is nobody left to tell.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Prints why a command failed.
+pub(super) fn failure(failure: &Failure) {
+    match failure {
+        Failure::Mistakes(diagnostics) => {
+            say(mistakes(diagnostics).trim_end());
+        }
+        other => say(&format!("{} {other}", "error:".red().bold())),
+    }
+}
+
+/// A prompt on stderr, answered on stdin: only `yes` is yes.
+pub(super) fn confirm(question: &str) -> bool {
+    let mut stderr = anstream::stderr();
+    let asked = write!(stderr, "{question} Only `yes` sends: ").and_then(|()| stderr.flush());
+    let mut answer = String::new();
+    asked.is_ok() && std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}

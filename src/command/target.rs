@@ -1,0 +1,92 @@
+//! Whom to send to: an app's secret, its client, and the sandbox where the app is one.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::failure::Failure;
+use crate::campaign::{App, Delivery, Endpoint, SecretRef, Workspace};
+use crate::diagnostic::nearest;
+use crate::executor::Limits;
+use crate::sandbox::{self, Sandbox};
+use crate::timpush::{Client, ClientConfig, SecretSource};
+
+/// The key of a sandbox that needs none: it never leaves this process.
+const SANDBOX_KEY: &str = "sandbox";
+
+/// An app that calls can be sent to. The sandbox, where there is one, ends with it.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) client: Arc<Client>,
+    pub(super) limits: Limits,
+    pub(super) sandbox: Option<Sandbox>,
+}
+
+impl Target {
+    /// Resolves the secret, and starts the sandbox where the app asks for one.
+    pub(super) fn open(app: &App, delivery: Delivery) -> Result<Self, Failure> {
+        let secret = secret(app)?;
+        let sandbox = match &app.endpoint {
+            Endpoint::Url(_) => None,
+            Endpoint::Sandbox => Some(start_sandbox(app, secret.clone())?),
+        };
+        let endpoint = match (&app.endpoint, &sandbox) {
+            (Endpoint::Url(url), _) => url.clone(),
+            (Endpoint::Sandbox, sandbox) => sandbox.as_ref().map(Sandbox::endpoint).unwrap_or_default(),
+        };
+        let client = Client::new(ClientConfig {
+            endpoint,
+            sdk_app_id: app.sdk_app_id,
+            identifier: app.identifier.clone(),
+            secret,
+            timeout: delivery.timeout,
+            in_flight: delivery.in_flight as usize,
+        })?;
+        Ok(Self { client: Arc::new(client), limits: Limits::of(app.rate), sandbox })
+    }
+}
+
+fn start_sandbox(app: &App, secret: SecretString) -> Result<Sandbox, Failure> {
+    let config = sandbox::Config {
+        app: Some(sandbox::App { sdk_app_id: app.sdk_app_id, identifier: app.identifier.clone(), secret }),
+        calls_per_second: app.rate.calls_per_second.map(|rate| rate.ceil() as u32),
+        recipients_per_second: app.rate.recipients_per_second.map(|rate| rate.ceil() as u32),
+        ..sandbox::Config::default()
+    };
+    let listen = config.listen;
+    Sandbox::start(config).map_err(|source| Failure::File {
+        action: "start the sandbox on",
+        path: listen.to_string().into(),
+        source,
+    })
+}
+
+/// An app's secret key.
+pub(super) fn secret(app: &App) -> Result<SecretString, Failure> {
+    let source = match &app.secret_key {
+        Some(SecretRef::Env(name)) => SecretSource::Env(name.clone()),
+        Some(SecretRef::File(path)) => SecretSource::File(path.clone()),
+        Some(SecretRef::Credential(name)) => SecretSource::Credential(name.clone()),
+        None => return Ok(SecretString::from(SANDBOX_KEY)),
+    };
+    Ok(source.resolve()?)
+}
+
+/// An app by name, or the only one.
+pub(super) fn app<'w>(workspace: &'w Workspace, name: Option<&str>) -> Result<&'w App, Failure> {
+    let names = || workspace.apps.keys().map(String::as_str);
+    match name {
+        Some(name) => workspace.apps.get(name).ok_or_else(|| {
+            let near =
+                nearest(name, names()).map_or(String::new(), |near| format!(", did you mean '{near}'?"));
+            Failure::Usage(format!("pushplan.yaml has no app '{name}'{near}"))
+        }),
+        None => match workspace.apps.values().collect::<Vec<_>>()[..] {
+            [app] => Ok(app),
+            _ => {
+                let names: Vec<_> = names().collect();
+                Err(Failure::Usage(format!("name one of the apps with --app: {}", names.join(", "))))
+            }
+        },
+    }
+}

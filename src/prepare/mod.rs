@@ -1,0 +1,104 @@
+//! From a checked campaign to a plan: opens the audience, compiles the templates, checks one against the other,
+//! renders, and builds. The room in which the modules before it meet; none of their rules are here.
+
+mod check;
+
+pub use check::check;
+
+use jiff::Timestamp;
+
+use crate::audience::{self, Audience};
+use crate::campaign::Campaign;
+use crate::diagnostic::Diagnostics;
+use crate::message::{DataId, RenderError, Templates};
+use crate::plan::{self, Plan, RunHeader, gate};
+
+/// Why there is no plan. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The author's mistakes.
+    #[error("the campaign has mistakes")]
+    Mistakes(Diagnostics),
+    /// The audience cannot be read.
+    #[error("{campaign}: {source}")]
+    Audience {
+        /// The campaign's id.
+        campaign: String,
+        /// Why not.
+        source: audience::Error,
+    },
+    /// Messages cannot be rendered, or there are too many of them.
+    #[error("{campaign}: {source}")]
+    Plan {
+        /// The campaign's id.
+        campaign: String,
+        /// Why not.
+        source: plan::Error<RenderError>,
+    },
+    /// The audience is outside `audience.expect`.
+    #[error("{run}: {refused}")]
+    Gate {
+        /// The run.
+        run: String,
+        /// The numbers.
+        refused: gate::Refused,
+    },
+}
+
+/// The occurrence a plan is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Occurrence<'a> {
+    /// `once`, `r2` or `20261124T0900Z`.
+    pub name: &'a str,
+    /// What is not sent by then is skipped.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes the plan of one run. `taken` says whether an earlier run used a MsgRandom with a DataId; `progress` is
+/// told the audience's rows read so far.
+///
+/// # Errors
+/// Every way in which there can be no plan; nothing was sent.
+pub fn prepare(
+    campaign: &Campaign,
+    occurrence: Occurrence<'_>,
+    taken: &dyn Fn(u32, &str) -> bool,
+    progress: &dyn Fn(u64),
+) -> Result<Plan, Error> {
+    let mistakes = check(campaign);
+    if mistakes.has_errors() {
+        return Err(Error::Mistakes(mistakes));
+    }
+    let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence.name)];
+    let templates =
+        Templates::compile(&campaign.document, &campaign.message, &constants).map_err(Error::Mistakes)?;
+    let read = audience::read(&campaign.audience, templates.columns(), progress);
+    let audience = read.map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
+    // There are never more batches than recipients.
+    let data_id = DataId::compile(&campaign.document, &campaign.data_id, &constants, audience.len().max(1))
+        .map_err(Error::Mistakes)?;
+
+    let header = RunHeader::new(campaign, occurrence.name, occurrence.expires_at);
+    let run = header.run_id.clone();
+    let plan = build(header, audience, &templates, &data_id, taken)
+        .map_err(|source| Error::Plan { campaign: campaign.id.clone(), source })?;
+    gate::expect(&campaign.audience, plan.audience().stats())
+        .map_err(|refused| Error::Gate { run, refused })?;
+    Ok(plan)
+}
+
+fn build(
+    header: RunHeader,
+    audience: Audience,
+    templates: &Templates,
+    data_id: &DataId,
+    taken: &dyn Fn(u32, &str) -> bool,
+) -> Result<Plan, plan::Error<RenderError>> {
+    plan::build(
+        header,
+        audience,
+        &mut |values| templates.render(values),
+        &|batch| data_id.render(batch),
+        taken,
+    )
+}

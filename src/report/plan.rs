@@ -1,0 +1,143 @@
+//! Views of what is to be done: plans, runs that go on, runs that are settled, and the accounting.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::number::{duration, grouped};
+use crate::executor::Pause;
+use crate::plan::summary::{Sample, Summaries, Summary};
+use crate::state::{Run, RunStatus, Tally};
+
+/// One plan in full.
+pub fn text(summary: &Summary) -> String {
+    let stats = &summary.audience;
+    let mut text = format!("{}\n", summary.run);
+    let mut line = |label: &str, value: String| text += &format!("  {label:<12} {value}\n");
+
+    line("recipients", format!("{} of {} rows", grouped(summary.recipients), grouped(stats.rows)));
+    let dropped = [
+        (stats.filtered, "do not match `where`"),
+        (stats.duplicates, "are duplicates"),
+        (stats.suppressed, "accounts match `suppress_where`"),
+        (stats.excluded, "accounts are excluded"),
+        (stats.bad, "are malformed"),
+    ];
+    for (count, why) in dropped.into_iter().filter(|(count, _)| *count > 0) {
+        let mut value = format!("{} {why}", grouped(count));
+        if why == "are duplicates" && stats.conflicting > 0 {
+            value += &format!(", {} with other values (the first row wins)", grouped(stats.conflicting));
+        }
+        line("", value);
+    }
+    line("messages", format!("{} distinct", grouped(summary.messages)));
+    let seconds = duration(Duration::from_secs_f64(summary.seconds_at_rate));
+    line("calls", format!("{}, {seconds} at the configured rate", grouped(summary.calls)));
+    if let Some(expires_at) = summary.expires_at {
+        line("expires", format!("{expires_at:.0}"));
+    }
+    line("DataId", summary.data_ids.join(" … "));
+    for (index, sample) in summary.samples.iter().enumerate() {
+        line(if index == 0 { "samples" } else { "" }, sample_text(sample));
+    }
+    for (index, warning) in summary.warnings.iter().enumerate() {
+        line(if index == 0 { "warnings" } else { "" }, warning.to_string());
+    }
+    line("digests", format!("content  {}", summary.content_digest));
+    line("", format!("audience {}", summary.audience_digest));
+    line("", format!("plan     {}", summary.digest));
+    text
+}
+
+fn sample_text(sample: &Sample) -> String {
+    let message: Value = serde_json::from_str(&sample.message).unwrap_or_default();
+    let field = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
+    format!("{}: {} | {}", sample.account, field("Title"), field("Desc"))
+}
+
+/// All plans, for machines.
+pub fn json(summaries: &Summaries) -> String {
+    super::json_text(&json!(summaries))
+}
+
+/// A run that goes on.
+pub fn resume(run: &Run) -> String {
+    format!(
+        "{}: unfinished; {} of {} recipients remain, from the audience frozen {:.0}\n",
+        run.id,
+        grouped(run.tally.remaining),
+        grouped(run.tally.planned),
+        run.frozen_at
+    )
+}
+
+/// A run of which nothing is sent any more.
+pub fn settled(run: &Run, changed: bool) -> String {
+    let status = run.status().as_str().replace('_', " ");
+    let mut text = format!("{}: {status}; nothing to send\n", run.id);
+    if run.status() == RunStatus::InDoubt {
+        text += &format!("  `pushplan status {}` lists the batches in doubt\n", run.id);
+    }
+    if changed && run.occurrence.starts_with(['o', 'r']) {
+        text += "  the campaign has changed since; raise its `revision` to send it again\n";
+    }
+    text
+}
+
+/// A campaign of which nothing is due.
+pub fn not_due(campaign: &str, next: Option<Timestamp>) -> String {
+    match next {
+        Some(next) => format!("{campaign}: not due; next at {next:.0}\n"),
+        None => format!("{campaign}: not due, and it has no occurrence left\n"),
+    }
+}
+
+/// Why a run whose campaign has changed is not gone on with.
+pub fn changed(run: &Run) -> String {
+    let Run { id, campaign, tally, .. } = run;
+    let remaining = grouped(tally.remaining);
+    format!(
+        "{id} is unfinished ({remaining} recipients remain), and campaign '{campaign}' is no longer what it was frozen from\n\
+         Nothing was sent. Choose one:\n  \
+           undo the change of the file, and apply again\n  \
+           `pushplan apply --as-frozen` sends the {remaining} what was approved when the run was frozen\n  \
+           `pushplan cancel {id}` gives them up; then raise `revision` to send the new content"
+    )
+}
+
+/// What a person is asked before anything is sent.
+pub fn question(
+    starts: impl ExactSizeIterator<Item = u64>,
+    resumes: impl ExactSizeIterator<Item = u64>,
+) -> String {
+    let runs = starts.len() + resumes.len();
+    let recipients: u64 = starts.chain(resumes).sum();
+    let runs = if runs == 1 { "this run".to_owned() } else { format!("these {runs} runs") };
+    format!("Send {runs} to {} recipients?", grouped(recipients))
+}
+
+/// Why a run stopped before its end, and what to do.
+pub fn paused(run: &str, pause: &Pause) -> String {
+    match pause {
+        Pause::Signal => format!("{run}: stopped; apply again to go on"),
+        Pause::Operator => format!("{run}: stopped by an operator"),
+        Pause::Breaker(why) => {
+            format!("{run}: paused: {why}\n  look at `pushplan failures {run}`; apply again to go on")
+        }
+        Pause::Vendor(answer) => {
+            let hint = crate::timpush::hint(answer.code).map_or(String::new(), |hint| format!("\n  {hint}"));
+            format!("{run}: paused: the vendor answered {answer}{hint}\n  apply again once it is mended")
+        }
+        Pause::Unavailable(answer) => {
+            format!("{run}: paused: the server did not answer usefully: {answer}\n  apply again to go on")
+        }
+    }
+}
+
+/// A line a run, and the sum as the last line.
+pub fn accounting(runs: &[Run], sum: Tally) -> String {
+    let mut text: String = runs.iter().map(|run| format!("{}: {}\n", run.id, run.tally)).collect();
+    text += &format!("total: {sum}\n");
+    text
+}

@@ -1,0 +1,83 @@
+//! What can go wrong with the state itself. After any of these nothing more is sent.
+
+use std::path::PathBuf;
+
+use super::IllegalChange;
+use super::lock::Holder;
+
+/// A failure of the state: the message says what, why and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file or its folder cannot be used.
+    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was tried: `create`, `open`, `lock`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// SQLite refused. What was committed before stands; what was not committed was not sent.
+    #[error("cannot {action} in the state {path}: {source}{}", .hint.map_or(String::new(), |hint| format!("\n{hint}")), path = .path.display())]
+    Sqlite {
+        /// What was tried.
+        action: &'static str,
+        /// The state file.
+        path: PathBuf,
+        /// SQLite's words.
+        source: rusqlite::Error,
+        /// What to do, where we know.
+        hint: Option<&'static str>,
+    },
+    /// Some other program's database, or no database at all.
+    #[error("{path} is not a pushplan state: {why}\nPoint `state:` of pushplan.yaml at another file, or restore the state from a backup.", path = .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead.
+        why: String,
+    },
+    /// Written by a newer pushplan.
+    #[error("{path} has state format {found}, and this pushplan reads up to {known}\nUse the newer pushplan that wrote it.", path = .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// Another runner holds the lock.
+    #[error("another runner holds the state {path}: {holder}\nWait for it to end, or stop it first.", path = .path.display())]
+    Held {
+        /// The state file.
+        path: PathBuf,
+        /// Who.
+        holder: Holder,
+    },
+    /// There is no run of this name.
+    #[error("the state {path} has no run '{run}'{}\n`pushplan status` lists the runs.", .nearest.as_ref().map_or(String::new(), |n| format!(", did you mean '{n}'?")), path = .path.display())]
+    UnknownRun {
+        /// The state file.
+        path: PathBuf,
+        /// As asked.
+        run: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
+    /// The state says something that cannot be: a defect of ours, or a damaged file.
+    #[error("the state {path} is damaged: {what}\nNothing was sent on its word. Restore it from a backup, or report this.", path = .path.display())]
+    Damaged {
+        /// The state file.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A change that does not fit the batch's status.
+    #[error(transparent)]
+    Illegal(#[from] IllegalChange),
+}
+
+/// The usual result of this module.
+pub type Result<T> = std::result::Result<T, Error>;

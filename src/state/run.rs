@@ -1,0 +1,103 @@
+//! What the state says of a run as a whole.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Tally;
+use crate::campaign::Delivery;
+
+/// A run as it was frozen, and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// `autumn-sale@20261124T0900Z`
+    pub id: String,
+    /// The campaign's id.
+    pub campaign: String,
+    /// `once`, `r2` or an instant.
+    pub occurrence: String,
+    /// Name of the app.
+    pub app: String,
+    /// From_Account of every call.
+    pub from: String,
+    /// Hex digests of what was frozen.
+    pub content_digest: String,
+    /// See [`Run::content_digest`].
+    pub audience_digest: String,
+    /// See [`Run::content_digest`].
+    pub plan_digest: String,
+    /// What is pending after this is skipped.
+    pub expires_at: Option<Timestamp>,
+    /// How it is sent.
+    pub delivery: Delivery,
+    /// When it was frozen.
+    pub frozen_at: Timestamp,
+    /// Why it is held back, where it is.
+    pub hold: Option<Hold>,
+    /// Where its recipients stand.
+    pub tally: Tally,
+}
+
+/// Why a run is held back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// A person cancelled it: what remained was skipped.
+    Cancelled,
+}
+
+impl Hold {
+    /// The word that the state writes.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The hold that a word of the state stands for.
+    pub fn from_word(word: &str) -> Option<Self> {
+        (word == Self::Cancelled.as_str()).then_some(Self::Cancelled)
+    }
+}
+
+/// A run's status in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Recipients remain; applying again resumes.
+    Unfinished,
+    /// A person cancelled it.
+    Cancelled,
+    /// Nothing remains, and some batches wait for a person's word.
+    InDoubt,
+    /// Nothing remains, and some recipients failed.
+    FinishedWithFailures,
+    /// Nothing remains.
+    Finished,
+}
+
+impl RunStatus {
+    /// The word that reports write.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unfinished => "unfinished",
+            Self::Cancelled => "cancelled",
+            Self::InDoubt => "in_doubt",
+            Self::FinishedWithFailures => "finished_with_failures",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+impl Run {
+    /// The run's status, from its tally and hold.
+    pub fn status(&self) -> RunStatus {
+        let Tally { remaining, in_doubt, failed, .. } = self.tally;
+        match (self.hold, remaining, in_doubt, failed) {
+            (_, 1.., _, _) => RunStatus::Unfinished,
+            (_, 0, 1.., _) => RunStatus::InDoubt,
+            (Some(Hold::Cancelled), ..) => RunStatus::Cancelled,
+            (None, 0, 0, 1..) => RunStatus::FinishedWithFailures,
+            (None, 0, 0, 0) => RunStatus::Finished,
+        }
+    }
+}
