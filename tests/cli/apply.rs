@@ -1,0 +1,178 @@
+//! Sending, against a real server on loopback: who got what is the server's word, not ours.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use pushplan::sandbox::{Config, Faults, max_in_sliding_second};
+
+use crate::bench::{Bench, Recipients, kill_9, signal};
+
+fn slow() -> Config {
+    let faults = Faults {
+        latency_min: Duration::from_millis(20),
+        latency_max: Duration::from_millis(60),
+        ..Faults::default()
+    };
+    Config { faults, ..Config::default() }
+}
+
+#[test]
+fn everybody_gets_one_push_and_a_second_apply_sends_nothing() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write_campaign(10_000, 7, "");
+    let said = bench.apply().code(0);
+    let line = "total: 10000 planned = 10000 accepted + 0 failed + 0 in doubt + 0 skipped + 0 remaining";
+    assert_eq!(said.stdout.lines().last(), Some(line));
+
+    let ledger = bench.ledger();
+    let pushes = ledger.pushes();
+    let wanted: BTreeSet<String> = (0..10_000).map(|i| format!("u{i}")).collect();
+    assert_eq!(pushes.keys().map(|account| account.to_string()).collect::<BTreeSet<_>>(), wanted);
+    assert!(pushes.values().all(|count| *count == 1));
+
+    bench.apply().code(0);
+    assert_eq!(bench.ledger().carried_out, ledger.carried_out);
+}
+
+#[test]
+fn after_kill_9_the_rest_is_sent_and_what_was_in_flight_is_in_doubt() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(30_000, 7, "in_flight: 8");
+    kill_9(bench.apply_until(10));
+    // The audience is frozen: what happens to the file now is for the next run.
+    bench.write("campaigns/audience.csv", "id,city\nsomebody-else,nowhere\n");
+
+    let broken = bench.recipients();
+    assert!(broken.balances(), "{broken:?}");
+    assert!(broken.in_doubt > 0 && broken.in_doubt <= 8 * 500, "{broken:?}");
+    assert!(broken.remaining > 0, "{broken:?}");
+
+    bench.apply().code(5);
+    let settled = bench.recipients();
+    let Recipients { planned, accepted, in_doubt, .. } = settled;
+    assert_eq!((planned, in_doubt), (30_000, broken.in_doubt));
+    assert_eq!(accepted + in_doubt, planned);
+
+    // Everybody who is not in doubt got it once; of those in doubt nobody got it twice.
+    let ledger = bench.ledger();
+    let pushes = ledger.pushes();
+    assert!(pushes.values().all(|count| *count == 1));
+    assert!(pushes.len() as u64 >= accepted);
+    assert!(!pushes.contains_key("somebody-else"));
+    let before = ledger.carried_out;
+    bench.apply().code(5);
+    assert_eq!(bench.ledger().carried_out, before, "a third apply sends nothing");
+}
+
+#[test]
+fn a_signal_drains_and_the_next_apply_goes_on() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(30_000, 1, "in_flight: 4");
+    let child = bench.apply_until(5);
+    let said = signal(child, "INT").code(4);
+    assert!(said.stderr.contains("apply again to go on"), "{}", said.stderr);
+    let stopped = bench.recipients();
+    assert_eq!(stopped.in_doubt, 0, "what was in flight was waited for");
+    assert!(stopped.remaining > 0);
+    bench.apply().code(0);
+    assert!(bench.ledger().pushes().values().all(|count| *count == 1));
+    assert_eq!(bench.recipients().accepted, 30_000);
+}
+
+#[test]
+fn the_rate_is_kept_and_used() {
+    let latency = Faults {
+        seed: 3,
+        latency_min: Duration::from_millis(1),
+        latency_max: Duration::from_millis(120),
+        ..Faults::default()
+    };
+    let limited = Config { calls_per_second: Some(40), faults: latency, ..Config::default() };
+    let bench = Bench::with_sandbox("40", limited);
+    bench.write_campaign(200, 200, "");
+    bench.apply().code(0);
+    let ledger = bench.ledger();
+    assert!(ledger.refused.is_empty(), "{:?}", ledger.refused);
+    assert_eq!(ledger.carried_out, 200);
+    assert!(max_in_sliding_second(&ledger.arrivals).calls <= 40);
+    let seconds = (ledger.arrivals[199].at_us - ledger.arrivals[0].at_us) as f64 / 1e6;
+    let used = 199.0 / seconds / 40.0;
+    println!("rate used: {:.2}%", used * 100.0);
+    assert!(used >= 0.97, "{used}");
+}
+
+#[test]
+fn missing_accounts_are_listed_with_code_and_text() {
+    let missing = ["u3".to_owned(), "u999".to_owned()].into();
+    let bench = Bench::with_sandbox("unlimited", Config { missing, ..Config::default() });
+    bench.write_campaign(1_000, 2, "");
+    bench.apply().code(3);
+    assert_eq!(bench.recipients().failed, 2);
+    let csv = bench.run(&["failures", "c@once"]).code(0).stdout;
+    let accounts: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(accounts, ["u3", "u999"]);
+    assert!(csv.contains(",70107,"), "{csv}");
+    let json = bench.run(&["failures", "c@once", "--format", "json"]).code(0).json();
+    assert_eq!(json["failures"][0]["code"], 70107);
+    bench.apply().code(0);
+}
+
+#[test]
+fn a_changed_campaign_with_an_unfinished_run_is_refused_until_somebody_chooses() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(20_000, 1, "in_flight: 2");
+    signal(bench.apply_until(3), "TERM").code(4);
+    let carried_out = bench.ledger().carried_out;
+    bench.write_campaign(20_000, 2, "in_flight: 2");
+    let file = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap().replace("Hello", "Goodbye");
+    bench.write("campaigns/c.yaml", &file);
+    let said = bench.apply().code(7);
+    for choice in ["--as-frozen", "pushplan cancel c@once", "revision"] {
+        assert!(said.stderr.contains(choice), "{}", said.stderr);
+    }
+    assert_eq!(bench.ledger().carried_out, carried_out);
+
+    bench.run(&["cancel", "c@once"]).code(0);
+    let cancelled = bench.recipients();
+    assert!(cancelled.skipped > 0 && cancelled.remaining == 0, "{cancelled:?}");
+    bench.write("campaigns/c.yaml", &format!("{file}revision: 2\n"));
+    bench.apply().code(0);
+    assert_eq!(bench.recipients().accepted, 20_000);
+}
+
+#[test]
+fn without_a_terminal_nothing_is_sent_unapproved() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write_campaign(10, 1, "");
+    let said = bench.run(&["apply"]).code(64);
+    assert!(said.stderr.contains("--auto-approve"), "{}", said.stderr);
+    assert_eq!(bench.ledger().arrivals.len(), 0);
+    assert_eq!(bench.run(&["status", "--format", "json"]).json()["runs"], serde_json::json!([]));
+}
+
+#[test]
+fn the_second_runner_is_told_who_the_first_is() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(30_000, 1, "in_flight: 2");
+    let first = bench.apply_until(2);
+    let said = bench.apply().code(8);
+    assert!(said.stderr.contains(&format!("process {}", first.id())), "{}", said.stderr);
+    signal(first, "INT").code(4);
+}
+
+#[test]
+fn secrets_and_usersigs_appear_nowhere() {
+    let broken = Faults { bad_gateway: 0.2, garbage: 0.2, reset_after: 0.2, ..Faults::default() };
+    let bench = Bench::with_sandbox("unlimited", Config { faults: broken, ..Config::default() });
+    bench.write_campaign(30, 30, "max_failures: 100%");
+    let said = bench.run(&["apply", "--auto-approve", "-vv"]);
+    let state = std::fs::read(bench.path(".pushplan/state.db")).unwrap();
+    let everything = [said.stdout.as_bytes(), said.stderr.as_bytes(), &state].concat();
+    let everything = String::from_utf8_lossy(&everything);
+    assert!(everything.contains("in_doubt"), "the faults were met");
+    assert!(!everything.contains(crate::bench::KEY));
+    // Every UserSig begins with the zlib header in the vendor's base64.
+    for word in ["usersig=", "eJw", "eNo", "eJy"] {
+        assert!(!everything.contains(word), "{word} in {everything}");
+    }
+}

@@ -1,0 +1,4 @@
+//! The binary as a user runs it, in a workspace of its own, against a server on loopback.
+
+mod apply;
+mod bench;
