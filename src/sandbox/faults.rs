@@ -125,7 +125,8 @@ impl Dice {
             Some(Fault::BadGateway | Fault::Unavailable | Fault::GatewayTimeout | Fault::Hang) => coin,
         };
         let Faults { latency_min, latency_max, .. } = self.faults;
-        Throw { latency: latency_min + (latency_max - latency_min).mul_f64(spread), fault, acts }
+        let latency = latency_min + latency_max.saturating_sub(latency_min).mul_f64(spread);
+        Throw { latency, fault, acts }
     }
 }
 

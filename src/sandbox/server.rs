@@ -85,9 +85,9 @@ async fn connection(stream: TcpStream, server: Arc<Server>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| server.answer(request));
     let mut http = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let reset = (&mut http)
-        .await
-        .is_err_and(|error| std::error::Error::source(&error).is_some_and(|source| source.is::<Reset>()));
+    let reset = (&mut http).await.is_err_and(|error| {
+        std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<Reset>)
+    });
     if reset {
         // Closing without lingering sends a reset in place of an orderly end.
         let _ = http.into_parts().io.into_inner().set_zero_linger();
@@ -322,5 +322,67 @@ impl HttpBody for Half {
             }
             Self::Sent => Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into()))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn let_in(window: &mut Window, at_us: u64, recipients: u32) -> Option<i64> {
+        window.let_in(Arrival { at_us, recipients }, Some(3), Some(100)).err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn no_sliding_second_holds_more_calls_than_the_rate() {
+        let mut window = Window::default();
+        for at_us in [900_000, 950_000, 1_100_000] {
+            assert_eq!(let_in(&mut window, at_us, 1), None);
+        }
+        assert_eq!(let_in(&mut window, 1_899_999, 1), Some(60011));
+        assert_eq!(let_in(&mut window, 1_900_000, 1), None, "the first call has left the second");
+        assert_eq!(let_in(&mut window, 1_900_001, 1), Some(60011));
+    }
+
+    #[test]
+    fn no_sliding_second_holds_more_recipients_than_the_rate() {
+        let mut window = Window::default();
+        assert_eq!(let_in(&mut window, 0, 60), None);
+        assert_eq!(let_in(&mut window, 1, 41), Some(60011));
+        assert_eq!(let_in(&mut window, 2, 40), None, "a refused call takes up no room");
+        assert_eq!(let_in(&mut window, 1_000_000, 60), None);
+    }
+
+    #[test]
+    fn a_msg_random_is_dropped_within_a_second_and_good_again_after() {
+        let mut window = Window::default();
+        assert!(!window.is_duplicate(7, 0));
+        assert!(window.is_duplicate(7, 999_999));
+        assert!(!window.is_duplicate(8, 999_999));
+        assert!(!window.is_duplicate(7, 1_000_000));
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_calls_of_the_past() {
+        let mut window = Window::default();
+        for msg_random in 0..100_000 {
+            window.is_duplicate(msg_random, u64::from(msg_random) * 10_000);
+        }
+        assert!(window.seen.len() <= 1001, "{}", window.seen.len());
+    }
+
+    #[test]
+    fn a_duplicate_is_answered_as_if_it_had_been_carried_out() {
+        let server = Server::new(Config::default());
+        let body = br#"{"From_Account":"a","To_Account":["ann"],"MsgRandom":7,"OfflinePushInfo":{}}"#;
+        let answers = [(); 2].map(|()| server.decide(rules::read(body)).1);
+        for answer in answers {
+            assert_eq!(
+                serde_json::from_slice::<BatchAnswer>(&answer).unwrap().action_status,
+                ActionStatus::Ok
+            );
+        }
+        let ledger = server.ledger();
+        assert_eq!((ledger.carried_out, ledger.duplicates, ledger.arrivals.len()), (1, 1, 2));
     }
 }

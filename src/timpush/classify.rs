@@ -29,6 +29,9 @@ use crate::timpush::answer::{ActionStatus, BatchAnswer, ErrorEntry};
 ///
 /// The text of the outcome is the vendor's `ErrorInfo` on one line and at most 300 characters long. A body
 /// that is not the vendor's is never quoted, because error pages like to repeat the URL with its UserSig.
+///
+/// # Panics
+/// An `ErrorList` has to be checked, and `accounts_json` is no array of strings; so no such batch was sent.
 pub fn classify(status: u16, body: &[u8], accounts_json: &[u8]) -> Outcome {
     let answer = match serde_json::from_slice::<BatchAnswer>(body) {
         Ok(answer) => answer,
