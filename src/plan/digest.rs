@@ -10,10 +10,14 @@ use crate::campaign::{Campaign, MaxFailures, Node, OnInDoubt};
 /// Everything that a run says, apart from to whom: From_Account, the DataId template and the message's templates.
 /// How the file is laid out, its comments and its other keys do not count.
 pub fn content(campaign: &Campaign) -> String {
+    content_of(&campaign.from, &campaign.data_id, &campaign.message.root)
+}
+
+fn content_of(from: &str, data_id: &str, message: &Node) -> String {
     let mut feed = Feed::new("pushplan.content/1");
-    feed.text(&campaign.from);
-    feed.text(&campaign.data_id);
-    feed.node(&campaign.message.root);
+    feed.text(from);
+    feed.text(data_id);
+    feed.node(message);
     hex(&feed.finish())
 }
 
@@ -115,7 +119,9 @@ impl Feed {
             }
             Node::List(items) => {
                 self.tagged(b'l', items.len() as u64);
-                items.iter().for_each(|item| self.node(item));
+                for item in items {
+                    self.node(item);
+                }
             }
             Node::Object(entries) => {
                 self.tagged(b'o', entries.len() as u64);
@@ -133,5 +139,48 @@ impl Feed {
 
     fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn text(text: &str, pointer: &str) -> Node {
+        Node::Text { text: text.to_owned(), pointer: pointer.to_owned() }
+    }
+
+    fn object(key: &str, value: Node) -> Node {
+        Node::Object(vec![(key.to_owned(), value)])
+    }
+
+    #[test]
+    fn the_content_is_what_is_said_and_not_where_it_is_written() {
+        let here = content_of("admin", "{{batch}}", &object("Title", text("Hi", "/message/title")));
+        let there = content_of("admin", "{{batch}}", &object("Title", text("Hi", "/message/raw/Title")));
+        assert_eq!(here, there);
+        assert_eq!(here.len(), 64);
+    }
+
+    #[test]
+    fn different_contents_have_different_digests() {
+        let literal = |value: serde_json::Value| object("Title", Node::Literal(value));
+        let messages = [
+            object("Title", text("Hi", "")),
+            object("Title", text("Ho", "")),
+            object("Desc", text("Hi", "")),
+            object("Title", Node::List(vec![text("Hi", "")])),
+            object("Title", Node::List(vec![text("H", ""), text("i", "")])),
+            object("Title", Node::JsonText(Box::new(text("Hi", "")))),
+            literal("Hi".into()),
+            literal(1.into()),
+            literal("1".into()),
+            Node::Object(Vec::new()),
+        ];
+        let mut digests: HashSet<_> = messages.iter().map(|m| content_of("admin", "{{batch}}", m)).collect();
+        digests.insert(content_of("other", "{{batch}}", &messages[0]));
+        digests.insert(content_of("admin", "{{run}}", &messages[0]));
+        assert_eq!(digests.len(), messages.len() + 2);
     }
 }

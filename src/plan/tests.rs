@@ -10,7 +10,8 @@ use super::predict::Rate;
 use super::summary::Summaries;
 use super::*;
 use crate::audience::Value;
-use crate::campaign::{MaxFailures, OnInDoubt};
+use crate::campaign::{self, Document, MaxFailures, OnInDoubt};
+use crate::diagnostic::{SourceFile, Span};
 
 fn header() -> RunHeader {
     RunHeader {
@@ -197,6 +198,17 @@ fn recipients_that_cannot_be_rendered_are_told_at_once_with_their_rows() {
         error.to_string(),
         "messages cannot be rendered\n  test:3: no such thing\n  test:5: no such thing"
     );
+}
+
+#[test]
+fn a_data_id_too_long_is_told_where_its_template_stands() {
+    let source = SourceFile::new("campaigns/sale.yaml", "campaign: sale\ndata_id: \"{{campaign}}\"\n");
+    let value = Span { start: 24, len: 14 };
+    let places = HashMap::from([("/data_id".to_owned(), campaign::Place { key: value, value })]);
+    let document = Document { source, places };
+    let error: Error<Infallible> = Error::DataIdTooLong { batch: 1, data_id: "x".repeat(65) };
+    let diagnostic = error.diagnostic(&document).unwrap();
+    assert_eq!((diagnostic.code, diagnostic.line_column()), ("data-id-too-long", Some((2, 10))));
 }
 
 /// The number of batches is known only after packing, so that the last DataId decides.
