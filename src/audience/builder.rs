@@ -55,12 +55,16 @@ impl Builder {
 
     /// Leaves an account out, because a suppression list names it.
     pub(super) fn exclude(&mut self, account: &str) -> Result<(), Full> {
-        self.mark(account).map(|mark| mark.0 |= Mark::EXCLUDED)
+        let account = self.index(account)?;
+        self.marks[account].0 |= Mark::EXCLUDED;
+        Ok(())
     }
 
     /// Leaves an account out, because a row of it matches `suppress_where`.
     pub(super) fn suppress(&mut self, account: &str) -> Result<(), Full> {
-        self.mark(account).map(|mark| mark.0 |= Mark::SUPPRESSED)
+        let account = self.index(account)?;
+        self.marks[account].0 |= Mark::SUPPRESSED;
+        Ok(())
     }
 
     /// Adds a row that matches `where`.
@@ -73,18 +77,16 @@ impl Builder {
         let mut tuple = std::mem::take(&mut self.tuple);
         tuple.clear();
         values.for_each(|value| encode(&mut tuple, value));
-        match self.mark(account)?.tuple() {
-            Some(first) => {
-                self.stats.duplicates += 1;
-                self.stats.conflicting += u64::from(self.tuples.get(first) != tuple);
+        let account = self.index(account)?;
+        if let Some(first) = self.marks[account].tuple() {
+            self.stats.duplicates += 1;
+            self.stats.conflicting += u64::from(self.tuples.get(first) != tuple);
+        } else {
+            let (id, is_new) = self.tuples.intern(&tuple)?;
+            if is_new {
+                self.lines.push(line);
             }
-            None => {
-                let (id, is_new) = self.tuples.intern(&tuple)?;
-                if is_new {
-                    self.lines.push(line);
-                }
-                self.mark(account)?.set_tuple(id);
-            }
+            self.marks[account].set_tuple(id);
         }
         self.tuple = tuple;
         Ok(())
@@ -119,12 +121,13 @@ impl Builder {
         audience
     }
 
-    fn mark(&mut self, account: &str) -> Result<&mut Mark, Full> {
+    /// Where an account's mark stands; its first mention makes one.
+    fn index(&mut self, account: &str) -> Result<usize, Full> {
         let (index, is_new) = self.accounts.intern(account)?;
         if is_new {
             self.marks.push(Mark(Mark::NO_TUPLE));
         }
-        Ok(&mut self.marks[index as usize])
+        Ok(index as usize)
     }
 }
 
@@ -135,10 +138,12 @@ impl Audience {
         const UNUSED: u32 = u32::MAX;
         let mut renumbered = vec![UNUSED; self.lines.len()];
         let mut kept = Vec::new();
+        let mut next = 0;
         for tuple in &mut self.tuple_of {
             let number = &mut renumbered[tuple.index()];
             if *number == UNUSED {
-                *number = kept.len() as u32;
+                *number = next;
+                next += 1;
                 kept.push(tuple.0);
             }
             *tuple = TupleId(*number);

@@ -102,11 +102,15 @@ pub(crate) fn encode(tuple: &mut String, value: Value<'_>) {
     tuple.push(value.kind().letter());
     let mut length = payload.len();
     while length >= 64 {
-        tuple.push(char::from((length % 64) as u8 + 64));
+        tuple.push(digit(length % 64 + 64));
         length /= 64;
     }
-    tuple.push(char::from(length as u8));
+    tuple.push(digit(length));
     tuple.push_str(payload);
+}
+
+fn digit(value: usize) -> char {
+    char::from(u8::try_from(value).expect("a digit is below 128"))
 }
 
 /// The values of a tuple that [`encode`] wrote.
@@ -152,7 +156,9 @@ mod tests {
         fn a_tuple_gives_back_its_values(parts in values()) {
             let values = as_values(&parts);
             let mut tuple = String::new();
-            values.iter().for_each(|value| encode(&mut tuple, *value));
+            for value in &values {
+                encode(&mut tuple, *value);
+            }
             prop_assert_eq!(decode(&tuple).collect::<Vec<_>>(), values);
         }
     }
