@@ -77,11 +77,11 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
     };
 
     // An occurrence before the first run that the state has seen belongs to the time before the campaign.
-    let since = runs.iter().map(|run| run.frozen_at).min().unwrap_or(now);
+    let since = runs.iter().map(|run| run.frozen_at).min().unwrap_or_else(|| schedule.answers_since(now));
     let due = schedule.due(now, &|occurrence: &Occurrence| of(&occurrence.id()).is_some(), since);
     let nothing = intentions.is_empty() && due.run.is_empty();
     intentions.extend(due.run.into_iter().map(|occurrence| {
-        Intention::Start(Due { occurrence: occurrence.id(), expires_at: Some(occurrence.expires_at()) })
+        Intention::Start(Due { occurrence: occurrence.id(), expires_at: Some(occurrence.expires_at) })
     }));
     if nothing {
         let current = runs.iter().find(|run| run.expires_at.is_some_and(|at| at > now));
