@@ -14,8 +14,6 @@ mod file;
 mod loader;
 mod raw;
 mod resolve;
-#[cfg(test)]
-mod samples;
 pub mod schedule;
 pub mod schema;
 mod secret;
@@ -32,5 +30,6 @@ pub use spec::{
     AudienceSpec, Campaign, Delivery, Exclusion, Filter, MaxFailures, MessageSpec, Node, OnInDoubt, Scalar,
     Source, Test,
 };
+pub use yaml::parse as parse_yaml;
 pub use units::{parse_duration, parse_share};
 pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Format, Global, context, output};
-use crate::{prepare, report};
+use crate::prepare;
+use crate::report;
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]

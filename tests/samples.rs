@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::loader::{LoadOptions, load};
-use super::{read_campaign, read_workspace, schema, yaml};
-use crate::diagnostic::Diagnostics;
-use crate::report::diagnostics::text;
+use pushplan::campaign::{LoadOptions, load, parse_yaml, read_campaign, read_workspace, schema};
+use pushplan::diagnostic::Diagnostics;
+use pushplan::prepare;
+use pushplan::report::diagnostics::text;
 
 const WIDTH: usize = 100;
 /// Rules of the schema alone: where one is broken, the published file must say so too.
@@ -30,7 +30,9 @@ fn samples(name: &str) -> Vec<PathBuf> {
 
 fn check_campaign(file: &Path) -> Diagnostics {
     let options = LoadOptions { current_dir: folder(), allow_outside: false };
-    load(&[file.to_owned()], &options).diagnostics
+    let mut loaded = load(&[file.to_owned()], &options);
+    loaded.campaigns.iter().for_each(|campaign| loaded.diagnostics.append(prepare::check(campaign)));
+    loaded.diagnostics
 }
 
 fn check_workspace(file: &Path) -> Diagnostics {
@@ -44,7 +46,7 @@ fn published_schema_accepts(schema: &str, file: &Path) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(schema);
     let schema = serde_json::from_slice(&fs::read(path).expect("the schema is there")).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
-    yaml::parse(file, fs::read(file).expect("readable")).map_or(true, |(value, _)| validator.is_valid(&value))
+    parse_yaml(file, fs::read(file).expect("readable")).map_or(true, |(value, _)| validator.is_valid(&value))
 }
 
 fn expect_valid(samples: Vec<PathBuf>, schema: &str, check: fn(&Path) -> Diagnostics) {
