@@ -13,6 +13,8 @@ pub enum Intention {
     Start(Due),
     /// Go on with a run from its frozen audience.
     Resume(Run),
+    /// A person or the breaker has paused a run; `resume` lets it go on.
+    Held(Run),
     /// A run is unfinished, and its campaign is no longer what it was frozen from.
     Changed(Run),
     /// The run is done with; nothing is sent.
@@ -51,12 +53,14 @@ impl Due {
 /// Unfinished runs come first, those of earlier occurrences and revisions included: what remains of them is
 /// sent where their window is open, and counted as skipped where it has closed.
 pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Timestamp) -> Vec<Intention> {
+    let open = |run: &&Run| matches!(run.status(), RunStatus::Unfinished | RunStatus::Paused);
     let mut intentions: Vec<Intention> = runs
         .iter()
-        .filter(|run| run.status() == RunStatus::Unfinished)
-        .map(|run| match run.content_digest == content_digest {
-            true => Intention::Resume(run.clone()),
-            false => Intention::Changed(run.clone()),
+        .filter(open)
+        .map(|run| match (run.status(), run.content_digest == content_digest) {
+            (RunStatus::Paused, _) => Intention::Held(run.clone()),
+            (_, true) => Intention::Resume(run.clone()),
+            (_, false) => Intention::Changed(run.clone()),
         })
         .collect();
     let of = |occurrence: &str| runs.iter().find(|run| run.occurrence == occurrence);
@@ -70,7 +74,7 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
         };
         match of(&occurrence) {
             None => intentions.push(Intention::Start(Due { occurrence, expires_at: None })),
-            Some(run) if run.status() != RunStatus::Unfinished => intentions.push(settled(run)),
+            Some(run) if !open(&run) => intentions.push(settled(run)),
             Some(_) => {}
         }
         return intentions;

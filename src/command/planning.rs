@@ -9,7 +9,7 @@ use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, digest};
-use crate::prepare::{self, Occurrence};
+use crate::prepare::{self, Occurrence, Rest};
 use crate::report;
 use crate::report::progress::PlanProgress;
 use crate::state::{Run, Store};
@@ -21,8 +21,10 @@ pub(super) struct Planned {
     pub(super) plans: Vec<Plan>,
     /// Unfinished runs whose campaign is as it was frozen.
     pub(super) resumes: Vec<Run>,
-    /// Unfinished runs whose campaign has changed.
-    pub(super) changed: Vec<Run>,
+    /// Unfinished runs whose campaign has changed, with the campaign as it is now.
+    pub(super) changed: Vec<(Campaign, Run)>,
+    /// Runs that a person or the breaker has paused.
+    pub(super) held: Vec<Run>,
     /// Runs that are done with, and whether their campaign has changed since.
     pub(super) settled: Vec<(Run, bool)>,
     /// Campaigns of which nothing is due, and when they next are.
@@ -43,6 +45,7 @@ pub(super) fn plan_all(
         plans: Vec::new(),
         resumes: Vec::new(),
         changed: Vec::new(),
+        held: Vec::new(),
         settled: Vec::new(),
         not_due: Vec::new(),
     };
@@ -56,7 +59,8 @@ pub(super) fn plan_all(
                 Intention::Resume(run) => {
                     planned.resumes.push(Run { delivery: campaign.delivery, ..run });
                 }
-                Intention::Changed(run) => planned.changed.push(run),
+                Intention::Changed(run) => planned.changed.push((campaign.clone(), run)),
+                Intention::Held(run) => planned.held.push(run),
                 Intention::Settled { run, changed } => planned.settled.push((run, changed)),
                 Intention::NotDue { next } => planned.not_due.push((campaign.id.clone(), next)),
             }
@@ -72,7 +76,7 @@ pub(super) fn plan_all(
     let mut failed = Vec::new();
     for (campaign, due) in due {
         let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
-        match plan_one(campaign, occurrence, store) {
+        match plan_one(campaign, occurrence, None, store) {
             Ok(plan) => planned.plans.push(plan),
             Err(error) => failed.push(error),
         }
@@ -80,9 +84,11 @@ pub(super) fn plan_all(
     if failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(failed)) }
 }
 
-fn plan_one(
+/// Makes one plan: of a run, or of what is left of it.
+pub(super) fn plan_one(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
+    rest: Option<&Rest>,
     store: Option<&dyn Store>,
 ) -> Result<Plan, prepare::Error> {
     let progress = PlanProgress::new(&campaign.id);
@@ -90,7 +96,7 @@ fn plan_one(
     let taken = |random: u32, data_id: &str| {
         store.is_some_and(|store| store.has_key(random, data_id).unwrap_or(false))
     };
-    let plan = prepare::prepare(campaign, occurrence, &taken, &|rows| progress.show(rows));
+    let plan = prepare::prepare(campaign, occurrence, rest, &taken, &|rows| progress.show(rows));
     progress.finish();
     plan
 }
@@ -115,6 +121,9 @@ impl Planned {
         for run in &self.resumes {
             text += &report::plan::resume(run);
         }
+        for run in &self.held {
+            text += &report::plan::held(run);
+        }
         for (run, changed) in &self.settled {
             text += &report::plan::settled(run, *changed);
         }
@@ -129,11 +138,13 @@ impl Planned {
         if self.changed.is_empty() {
             return Ok(());
         }
-        Err(Failure::Changed(self.changed.iter().map(report::plan::changed).collect::<Vec<_>>().join("\n")))
+        let why: Vec<String> = self.changed.iter().map(|(_, run)| report::plan::changed(run)).collect();
+        Err(Failure::Changed(why.join("\n")))
     }
 }
 
-fn summary(plan: &Plan, workspace: &Workspace) -> Summary {
+/// A plan as data, at its app's rate.
+pub(super) fn summary(plan: &Plan, workspace: &Workspace) -> Summary {
     let rate = workspace.apps[&plan.header().app].rate;
     plan.summary(&rate)
 }

@@ -26,6 +26,7 @@ fn header() -> RunHeader {
             in_flight: 16,
         },
         content_digest: "c0ffee".to_owned(),
+        first_batch: 1,
     }
 }
 

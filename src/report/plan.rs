@@ -72,12 +72,37 @@ pub fn resume(run: &Run) -> String {
     )
 }
 
+/// A run that waits for a person.
+pub fn held(run: &Run) -> String {
+    format!(
+        "{}: paused; {} of {} recipients remain\n  `pushplan status {}` says why; `pushplan resume {}` lets it go on\n",
+        run.id,
+        grouped(run.tally.remaining),
+        grouped(run.tally.planned),
+        run.id,
+        run.id
+    )
+}
+
+/// An unfinished run whose audience is no longer what it was when the run was frozen.
+pub fn audience_drift(run: &Run, now: u32) -> String {
+    format!(
+        "{}: the audience has changed since it was frozen ({} recipients then, {} now); the run goes on with the frozen one\n",
+        run.id,
+        grouped(run.tally.planned),
+        grouped(now.into())
+    )
+}
+
 /// A run of which nothing is sent any more.
 pub fn settled(run: &Run, changed: bool) -> String {
     let status = run.status().as_str().replace('_', " ");
     let mut text = format!("{}: {status}; nothing to send\n", run.id);
     if run.status() == RunStatus::InDoubt {
-        text += &format!("  `pushplan status {}` lists the batches in doubt\n", run.id);
+        text += &format!(
+            "  `pushplan status {}` lists the batches in doubt, `pushplan resolve` settles them\n",
+            run.id
+        );
     }
     if changed && run.occurrence.starts_with(['o', 'r']) {
         text += "  the campaign has changed since; raise its `revision` to send it again\n";
@@ -101,6 +126,7 @@ pub fn changed(run: &Run) -> String {
         "{id} is unfinished ({remaining} recipients remain), and campaign '{campaign}' is no longer what it was frozen from\n\
          Nothing was sent. Choose one:\n  \
            undo the change of the file, and apply again\n  \
+           `pushplan apply --replan` gives the {remaining} the new content\n  \
            `pushplan apply --as-frozen` sends the {remaining} what was approved when the run was frozen\n  \
            `pushplan cancel {id}` gives them up; then raise `revision` to send the new content"
     )
@@ -121,9 +147,11 @@ pub fn question(
 pub fn paused(run: &str, pause: &Pause) -> String {
     match pause {
         Pause::Signal => format!("{run}: stopped; apply again to go on"),
-        Pause::Operator => format!("{run}: stopped by an operator"),
+        Pause::Operator => format!("{run}: stopped by a person; `pushplan status {run}` says who and why"),
         Pause::Breaker(why) => {
-            format!("{run}: paused: {why}\n  look at `pushplan failures {run}`; apply again to go on")
+            format!(
+                "{run}: paused: {why}\n  look at `pushplan failures {run}` and `pushplan status {run}`; `pushplan resume {run}` lets it go on"
+            )
         }
         Pause::Vendor(answer) => {
             let hint = crate::timpush::hint(answer.code).map_or(String::new(), |hint| format!("\n  {hint}"));

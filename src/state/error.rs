@@ -66,6 +66,32 @@ pub enum Error {
         /// The nearest that there is.
         nearest: Option<String>,
     },
+    /// There is no batch of this number.
+    #[error("run {run} has no batch {batch}; its batches are 1 to {batches}")]
+    UnknownBatch {
+        /// The run.
+        run: String,
+        /// As asked.
+        batch: u32,
+        /// How many there are.
+        batches: usize,
+    },
+    /// Not the copy that was written last.
+    #[error("the state {path} is not the one that was written last: {what}\n\
+             What was sent since is not in it, and would be sent again. Put the last copy back; if there is none, \
+             `pushplan state adopt` takes this one and puts in doubt what it cannot know.", path = .path.display())]
+    Behind {
+        /// The state file.
+        path: PathBuf,
+        /// What tells so.
+        what: String,
+    },
+    /// A dump cannot be written or read; the state is as it was.
+    #[error("the state was not exported or imported: {what}")]
+    Import {
+        /// Why not.
+        what: String,
+    },
     /// The state says something that cannot be: a defect of ours, or a damaged file.
     #[error("the state {path} is damaged: {what}\nNothing was sent on its word. Restore it from a backup, or report this.", path = .path.display())]
     Damaged {

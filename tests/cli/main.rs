@@ -2,3 +2,5 @@
 
 mod apply;
 mod bench;
+mod operator;
+mod state;

@@ -1,0 +1,19 @@
+//! Who gives a command: for the events of a run.
+
+use std::env::var;
+
+use super::context::host_name;
+use crate::state::Note;
+
+/// The person or job behind this process, with what they say of their reasons.
+pub(super) fn note(why: &str) -> Note {
+    Note { who: who(), why: why.to_owned() }
+}
+
+/// A CI job's actor where there is one, else the user, and the machine.
+pub(super) fn who() -> String {
+    let name = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| var(name).ok().filter(|value| !value.is_empty()));
+    format!("{} on {}", name.as_deref().unwrap_or("somebody"), host_name())
+}
