@@ -42,7 +42,7 @@ impl Signals {
     /// Waits until the process is asked to stop. Cancel safe.
     pub async fn stopped(&mut self) {
         if self.asked.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

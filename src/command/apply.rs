@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         for (run, plan) in &replans {
             store.replan(run, plan, &note, now)?;
         }
-        store = send(store, &planned, targets)?;
+        store = send(store, &planned, &targets)?;
     }
     account(store.as_ref(), &planned)
 }
@@ -127,7 +127,7 @@ fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
 fn send(
     mut store: Box<dyn Store>,
     planned: &Planned,
-    targets: BTreeMap<String, Target>,
+    targets: &BTreeMap<String, Target>,
 ) -> Result<Box<dyn Store>, Failure> {
     let mut runs = planned.resumes.clone();
     for plan in &planned.plans {

@@ -68,7 +68,9 @@ pub(super) fn plan_all(
     }
 
     let mut mistakes = Diagnostics::new();
-    due.iter().for_each(|(campaign, _)| mistakes.append(prepare::check(campaign)));
+    for (campaign, _) in &due {
+        mistakes.append(prepare::check(campaign));
+    }
     if mistakes.has_errors() {
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));

@@ -22,7 +22,7 @@ impl<'r> MsgRandoms<'r> {
     /// The first four bytes (little-endian) of SHA-256 over run id, batch number, message digest and salt, with
     /// the lowest salt that gives a number which is not 0, not given before, and not taken by an earlier run.
     pub(crate) fn next(&mut self, batch: u32, message: &[u8; 32], taken: impl Fn(u32) -> bool) -> u32 {
-        (0_u64..)
+        (0..=u64::MAX)
             .map(|salt| {
                 let sha = Sha256::new()
                     .chain_update((self.run_id.len() as u64).to_le_bytes())

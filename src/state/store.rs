@@ -60,6 +60,10 @@ pub struct Identity {
 }
 
 /// The seam between the runner and where it keeps what it knows.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every method fails alike: the state cannot be read or written"
+)]
 pub trait Store: Send {
     /// Which state this is.
     fn identity(&self) -> Result<Identity>;

@@ -27,7 +27,7 @@ fn everybody_gets_one_push_and_a_second_apply_sends_nothing() {
     let ledger = bench.ledger();
     let pushes = ledger.pushes();
     let wanted: BTreeSet<String> = (0..10_000).map(|i| format!("u{i}")).collect();
-    assert_eq!(pushes.keys().map(|account| account.to_string()).collect::<BTreeSet<_>>(), wanted);
+    assert_eq!(pushes.keys().map(ToString::to_string).collect::<BTreeSet<_>>(), wanted);
     assert!(pushes.values().all(|count| *count == 1));
 
     bench.apply().code(0);
