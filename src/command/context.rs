@@ -139,7 +139,7 @@ fn lock(workspace: &Workspace, command: &str) -> Result<(Lock, PathBuf), Failure
     let folder = folder.canonicalize().map_err(io("open the folder", folder))?;
     let path = folder.join(path.file_name().unwrap_or_default());
     let path = path.canonicalize().unwrap_or(path);
-    if std::fs::metadata(&path).is_ok_and(|file| file.nlink() > 1) {
+    if std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.nlink() > 1) {
         return Err(Failure::Other(format!(
             "the state {} has more than one name (hard links), and a runner under another name would not be seen\n\
              Keep one of the names.",

@@ -1,8 +1,10 @@
 //! The file itself: opening it, its format, and how safely its file system keeps it.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::state::error::{Error, Result};
@@ -18,27 +20,30 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens a state to write it, and makes it where there is none.
 pub(super) fn open(path: &Path) -> Result<Connection> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    if pragma(&connection, path, "schema_version")? == 0 {
-        create(&connection).map_err(|source| error(path, "create the tables", source))?;
-    } else {
-        check_format(&connection, path)?;
+    if !exists(path)? {
+        create(path)?;
     }
-    let journal = if on_network(path) { "TRUNCATE" } else { "WAL" };
-    let setup = format!("PRAGMA journal_mode={journal}; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
-    connection.execute_batch(&setup).map_err(|source| error(path, "set up the journal", source))?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check_format(&connection, path)?;
+    connection
+        .execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")
+        .map_err(|source| error(path, "set up the file", source))?;
+    set_journal(&connection, if on_network(path) { "TRUNCATE" } else { "WAL" })
+        .map_err(|source| error(path, "set up the journal", source))?;
     Ok(connection)
 }
 
 /// Opens a state to read it, where there is one.
 pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>> {
-    match path.try_exists() {
-        Ok(false) => return Ok(None),
-        Ok(true) => {}
-        Err(source) => return Err(Error::Io { action: "open", path: path.to_owned(), source }),
+    if !exists(path)? {
+        return Ok(None);
     }
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    // A runner that was killed may have left a journal, which only a connection that may write can roll back.
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_format(&connection, path)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(|source| error(path, "open it to read", source))?;
     Ok(Some(connection))
 }
 
@@ -51,19 +56,83 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
-fn create(connection: &Connection) -> rusqlite::Result<()> {
+/// Makes the file under another name and puts it in place whole. So a file in place that is empty was damaged,
+/// and is not taken for a new one: a new one knows of no run, and every campaign would be sent again.
+fn create(path: &Path) -> Result<()> {
+    let journal = beside(path, "-wal");
+    if exists(&journal)? {
+        let what = format!("the file is gone, and its journal {} is still there", journal.display());
+        return Err(Error::Damaged { path: path.to_owned(), what });
+    }
+    let fresh = beside(path, ".new");
+    for leftover in [&fresh, &beside(&fresh, "-journal")] {
+        match std::fs::remove_file(leftover) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io(leftover, "remove")(error));
+            }
+            _ => {}
+        }
+    }
+    let connection = connect(&fresh, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let schema = include_str!("schema.sql");
     let lineage = format!("{:032x}", fastrand::u128(..));
-    connection.execute_batch(&format!(
-        "BEGIN; {schema} INSERT INTO identity VALUES (1, '{lineage}', 0);
-         PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; COMMIT;"
-    ))
+    connection
+        .execute_batch(&format!(
+            "BEGIN; {schema} INSERT INTO identity VALUES (1, '{lineage}', 0);
+             PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; COMMIT;"
+        ))
+        .map_err(|source| error(path, "create the tables", source))?;
+    drop(connection);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::rename(&fresh, path)
+        .and_then(|()| std::fs::File::open(folder)?.sync_all())
+        .map_err(io(path, "create"))
+}
+
+/// SQLite answers with the mode it will use before it commits the change to the file: only the step after the
+/// answer says whether the disk took it. Where it did not, another kind of journal would be used in silence.
+fn set_journal(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA journal_mode={mode}"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// Leaves the files as they are from now on. After a failed write or sync the kernel may call pages clean that the
+/// disk never took; moving the journal into the file at the close would rest on their word.
+pub(super) fn leave_as_it_is(connection: &Connection) {
+    // Where even this fails, the close does what it does after every run.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
+/// Which file a path names: device and number. `None` where it names none.
+pub(super) fn id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
+}
+
+/// A file that SQLite or we put beside the state.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(io(path, "open"))
+}
+
+fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
 }
 
 fn check_format(connection: &Connection, path: &Path) -> Result<()> {
     let foreign = |why: &str| Error::Foreign { path: path.to_owned(), why: why.to_owned() };
+    if pragma(connection, path, "schema_version")? == 0 {
+        return Err(foreign("it is empty"));
+    }
     if pragma(connection, path, "application_id")? != APPLICATION_ID {
-        return Err(foreign("it is another program's database, or an empty file"));
+        return Err(foreign("it is another program's database"));
     }
     match pragma(connection, path, "user_version")? {
         FORMAT => Ok(()),

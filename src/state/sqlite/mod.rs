@@ -39,6 +39,8 @@ const WATERMARK_EVERY: Duration = Duration::from_secs(1);
 /// A state in a SQLite file.
 pub struct SqliteStore {
     path: PathBuf,
+    /// Which file the path named when it was opened.
+    file: Option<(u64, u64)>,
     connection: Connection,
     /// The run that is being sent, with its batches as they are durable.
     open: Option<OpenRun>,
@@ -97,7 +99,15 @@ impl SqliteStore {
     }
 
     fn new(path: &Path, connection: Connection) -> Self {
-        Self { path: path.to_owned(), connection, open: None, watermark_due: Instant::now(), broken: false }
+        let file = file::id(path);
+        Self {
+            path: path.to_owned(),
+            file,
+            connection,
+            open: None,
+            watermark_due: Instant::now(),
+            broken: false,
+        }
     }
 
     /// Copies the state, whole and as of one moment, to a new file. Works while a runner sends.
@@ -109,9 +119,12 @@ impl SqliteStore {
             let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "the file exists already");
             return Err(Error::Io { action: "write the backup", path: to.to_owned(), source });
         }
-        let name = to.to_string_lossy();
-        self.connection.execute("VACUUM INTO ?1", [name]).map_err(self.failed("copy everything"))?;
-        Ok(())
+        // A connection that only reads may not write elsewhere either.
+        let copy = || {
+            self.connection.pragma_update(None, "query_only", false)?;
+            self.connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])
+        };
+        copy().map(drop).map_err(self.failed("copy everything"))
     }
 
     /// Writes the state as JSON lines.
@@ -228,9 +241,22 @@ impl SqliteStore {
             .map_err(self.failed(action))
     }
 
+    /// Commits. A file that was deleted or replaced takes commits as before, and nobody will ever read them.
     fn finish(&self, transaction: Transaction<'_>, action: &'static str) -> Result<()> {
         write::serial(&transaction).map_err(self.failed(action))?;
-        transaction.commit().map_err(self.failed(action))
+        transaction.commit().map_err(self.failed(action))?;
+        if file::id(&self.path) == self.file { Ok(()) } else { Err(Error::Gone { path: self.path.clone() }) }
+    }
+
+    /// Passes on what a write came to; after a failed one nothing further is written through this connection.
+    fn guarded<T>(&mut self, written: Result<T>) -> Result<T> {
+        written.inspect_err(|error| {
+            // A change that does not fit, or a batch that is not there, was rolled back before it met the disk.
+            if !matches!(error, Error::Illegal(_) | Error::UnknownBatch { .. } | Error::UnknownRun { .. }) {
+                self.broken = true;
+                file::leave_as_it_is(&self.connection);
+            }
+        })
     }
 
     fn write_watermark(&mut self) -> Result<()> {
@@ -263,13 +289,10 @@ impl SqliteStore {
         self.opened(run)?;
         let mut open = self.open.take().expect("just opened");
         let written = self.write_open(&mut open, changes, event, now, ACTION);
-        // What a failed commit left on the disk is known only to who opens the state anew.
-        match &written {
-            Ok(()) => self.open = Some(open),
-            Err(Error::Illegal(_)) => {}
-            Err(_) => self.broken = true,
+        if written.is_ok() {
+            self.open = Some(open);
         }
-        written
+        self.guarded(written)
     }
 
     /// Moves accounts between the batches of a run and makes the changes that go with it, in one transaction.
@@ -281,11 +304,24 @@ impl SqliteStore {
         now: Timestamp,
         amendment: impl FnOnce(&Connection, i64) -> rusqlite::Result<Vec<Change>>,
     ) -> Result<()> {
+        // The batches change under it.
+        self.open = None;
+        let amended = self.amend_in_one(run, what, note, now, amendment);
+        self.guarded(amended)?;
+        self.write_watermark()
+    }
+
+    fn amend_in_one(
+        &self,
+        run: &str,
+        what: &str,
+        note: &Note,
+        now: Timestamp,
+        amendment: impl FnOnce(&Connection, i64) -> rusqlite::Result<Vec<Change>>,
+    ) -> Result<()> {
         const ACTION: &str = "amend the run";
         let failed = self.failed(ACTION);
         let id = self.run_id(run)?;
-        // The batches change under it.
-        self.open = None;
         let transaction = self.transaction(ACTION)?;
         let changes = amendment(&transaction, id).map_err(&failed)?;
         let batches = query::batches(&transaction, id).map_err(&failed)?;
@@ -296,8 +332,7 @@ impl SqliteStore {
         let tally = query::tally(&transaction, id).map_err(&failed)?;
         write::tally(&transaction, id, tally).map_err(&failed)?;
         write::event(&transaction, id, what, note, now).map_err(&failed)?;
-        self.finish(transaction, ACTION)?;
-        self.write_watermark()
+        self.finish(transaction, ACTION)
     }
 
     fn write_open(
@@ -364,13 +399,16 @@ impl Store for SqliteStore {
     }
 
     fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()> {
-        let transaction = self.transaction("freeze the run")?;
-        let written = write::insert_run(&transaction, plan, now).and_then(|run| {
-            write::insert_batches(&transaction, run, plan, 0)?;
-            write::event(&transaction, run, "frozen", note, now)
+        const ACTION: &str = "freeze the run";
+        let frozen = self.transaction(ACTION).and_then(|transaction| {
+            let written = write::insert_run(&transaction, plan, now).and_then(|run| {
+                write::insert_batches(&transaction, run, plan, 0)?;
+                write::event(&transaction, run, "frozen", note, now)
+            });
+            written.map_err(self.failed(ACTION))?;
+            self.finish(transaction, ACTION)
         });
-        written.map_err(self.failed("freeze the run"))?;
-        self.finish(transaction, "freeze the run")?;
+        self.guarded(frozen)?;
         self.write_watermark()
     }
 
@@ -451,12 +489,15 @@ impl Store for SqliteStore {
         note: &Note,
         now: Timestamp,
     ) -> Result<()> {
+        const ACTION: &str = "hold the run";
         let id = self.run_id(run)?;
-        let transaction = self.transaction("hold the run")?;
-        write::hold(&transaction, id, hold)
-            .and_then(|()| write::event(&transaction, id, what, note, now))
-            .map_err(self.failed("hold the run"))?;
-        self.finish(transaction, "hold the run")?;
+        let held = self.transaction(ACTION).and_then(|transaction| {
+            write::hold(&transaction, id, hold)
+                .and_then(|()| write::event(&transaction, id, what, note, now))
+                .map_err(self.failed(ACTION))?;
+            self.finish(transaction, ACTION)
+        });
+        self.guarded(held)?;
         self.write_watermark()
     }
 
