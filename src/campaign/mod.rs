@@ -30,6 +30,6 @@ pub use spec::{
     AudienceSpec, Campaign, Delivery, Exclusion, Filter, MaxFailures, MessageSpec, Node, OnInDoubt, Scalar,
     Source, Test,
 };
-pub use yaml::parse as parse_yaml;
 pub use units::{parse_duration, parse_share};
 pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};
+pub use yaml::parse as parse_yaml;
