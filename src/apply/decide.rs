@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::campaign::Campaign;
 use crate::campaign::schedule::Occurrence;
+use crate::campaign::{Campaign, OnInDoubt};
 use crate::state::{Run, RunStatus};
 
 /// One thing to do, or not to do, about a campaign.
@@ -53,7 +53,13 @@ impl Due {
 /// Unfinished runs come first, those of earlier occurrences and revisions included: what remains of them is
 /// sent where their window is open, and counted as skipped where it has closed.
 pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Timestamp) -> Vec<Intention> {
-    let open = |run: &&Run| matches!(run.status(), RunStatus::Unfinished | RunStatus::Paused);
+    // The campaign file may ask for batches in doubt to be sent again, also after the run has ended with some.
+    let resends = campaign.delivery.on_in_doubt == OnInDoubt::Resend;
+    let open = |run: &&Run| match run.status() {
+        RunStatus::Unfinished | RunStatus::Paused => true,
+        RunStatus::InDoubt => resends,
+        RunStatus::Cancelled | RunStatus::FinishedWithFailures | RunStatus::Finished => false,
+    };
     let mut intentions: Vec<Intention> = runs
         .iter()
         .filter(open)

@@ -136,8 +136,9 @@ fn send(
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(async {
-        let signals = Signals::listen()
-            .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
+        let signals =
+            Signals::listen("stopping: waiting up to 5 s for the calls in flight; once more to stop at once")
+                .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
         for run in runs {
             let target = &targets[&run.app];
             let mut runner = Runner {

@@ -18,18 +18,15 @@ pub fn text(summary: &Summary) -> String {
 
     line("recipients", format!("{} of {} rows", grouped(summary.recipients), grouped(stats.rows)));
     let dropped = [
-        (stats.filtered, "do not match `where`"),
-        (stats.duplicates, "are duplicates"),
-        (stats.suppressed, "accounts match `suppress_where`"),
-        (stats.excluded, "accounts are excluded"),
-        (stats.bad, "are malformed"),
+        (stats.filtered, "rows not matching `where`"),
+        (stats.duplicates, "duplicate rows"),
+        (stats.conflicting, "of these with other values (the first row wins)"),
+        (stats.suppressed, "accounts matching `suppress_where`"),
+        (stats.excluded, "accounts excluded"),
+        (stats.bad, "malformed rows let pass"),
     ];
-    for (count, why) in dropped.into_iter().filter(|(count, _)| *count > 0) {
-        let mut value = format!("{} {why}", grouped(count));
-        if why == "are duplicates" && stats.conflicting > 0 {
-            value += &format!(", {} with other values (the first row wins)", grouped(stats.conflicting));
-        }
-        line("", value);
+    for (count, what) in dropped.into_iter().filter(|(count, _)| *count > 0) {
+        line("", format!("{what}: {}", grouped(count)));
     }
     line("messages", format!("{} distinct", grouped(summary.messages)));
     let seconds = duration(Duration::from_secs_f64(summary.seconds_at_rate));

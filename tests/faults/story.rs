@@ -48,8 +48,8 @@ impl Story {
         assert!(self.tally.balances(), "{:?}", self.tally);
         let again: Vec<_> = pushes.iter().filter(|(_, count)| **count > 1).collect();
         assert!(again.is_empty(), "pushed more than once: {again:?}");
-        let pushed = pushes.len() as u64;
-        assert!((accepted..=accepted + in_doubt).contains(&pushed), "{pushed} were pushed, {self:?}");
+        let reached = pushes.len() as u64;
+        assert!((accepted..=accepted + in_doubt).contains(&reached), "{reached} were pushed, {self:?}");
         assert!(self.failed.iter().all(|account| !pushes.contains_key(account)), "{self:?}");
     }
 

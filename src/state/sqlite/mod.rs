@@ -491,13 +491,13 @@ impl Store for SqliteStore {
     ) -> Result<()> {
         const ACTION: &str = "hold the run";
         let id = self.run_id(run)?;
-        let held = self.transaction(ACTION).and_then(|transaction| {
+        let written = self.transaction(ACTION).and_then(|transaction| {
             write::hold(&transaction, id, hold)
                 .and_then(|()| write::event(&transaction, id, what, note, now))
                 .map_err(self.failed(ACTION))?;
             self.finish(transaction, ACTION)
         });
-        self.guarded(held)?;
+        self.guarded(written)?;
         self.write_watermark()
     }
 
