@@ -6,27 +6,18 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Global, context, output, who};
+use super::who::Word;
+use super::{Global, context, output};
 use crate::state::{self, Change, Hold, SkipReason, Status};
 
 /// How long a runner that is told to stop is waited for: it drains for up to 5 s.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Arguments of `cancel`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The run, as `status` names it
-    run: String,
-    /// Why, for the run's timeline
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
-}
-
-pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let note = who::note(&args.reason);
-    let mut beside = context::open_beside(&workspace, &args.run)?;
-    beside.set_hold(&args.run, Some(Hold::Cancelled), "cancelled", &note, Timestamp::now())?;
+    let note = word.note();
+    let mut beside = context::open_beside(&workspace, &word.run)?;
+    beside.set_hold(&word.run, Some(Hold::Cancelled), "cancelled", &note, Timestamp::now())?;
     drop(beside);
 
     let patience = Instant::now() + PATIENCE;
@@ -40,12 +31,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let now = Timestamp::now();
     let skips: Vec<Change> = (1..)
-        .zip(store.take_up(&args.run, &note, now)?)
+        .zip(store.take_up(&word.run, &note, now)?)
         .filter(|(_, batch)| batch.state.status == Status::Pending)
         .map(|(number, _)| Change::Skip(number, SkipReason::Cancelled))
         .collect();
-    store.commit(&args.run, &skips, now)?;
-    let run = store.run(&args.run)?;
+    store.commit(&word.run, &skips, now)?;
+    let run = store.run(&word.run)?;
     output::print(&format!("{}: {}\n", run.id, run.tally))?;
     Ok(Exit::Done)
 }

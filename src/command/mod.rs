@@ -104,11 +104,11 @@ enum Command {
     /// Say what became of batches in doubt
     Resolve(resolve::Args),
     /// Hold a run back; a runner that is sending it stops within a second
-    Pause(pause::Args),
+    Pause(who::Word),
     /// Let a paused run go on with the next apply
-    Resume(resume::Args),
+    Resume(who::Word),
     /// Give up what remains of a run: it is counted as skipped, and never sent
-    Cancel(cancel::Args),
+    Cancel(who::Word),
     /// Verify, export, import, back up or adopt the state
     State(state::Args),
     /// Print a UserSig, to try the vendor's API by hand

@@ -4,29 +4,20 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Global, context, output, who};
+use super::who::Word;
+use super::{Global, context, output};
 use crate::state::{Hold, RunStatus};
 
-/// Arguments of `pause`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The run, as `status` names it
-    run: String,
-    /// Why, for the run's timeline
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
-}
-
-pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     // Beside a runner that holds the lock: that is whom it is for.
-    let mut store = context::open_beside(&workspace, &args.run)?;
-    let run = store.run(&args.run)?;
+    let mut store = context::open_beside(&workspace, &word.run)?;
+    let run = store.run(&word.run)?;
     if !matches!(run.status(), RunStatus::Unfinished | RunStatus::Paused) {
         let status = run.status().as_str();
         return Err(Failure::Other(format!("{}: nothing remains to be sent ({status})", run.id)));
     }
-    store.set_hold(&args.run, Some(Hold::Paused), "paused", &who::note(&args.reason), Timestamp::now())?;
+    store.set_hold(&word.run, Some(Hold::Paused), "paused", &word.note(), Timestamp::now())?;
     output::print(&format!("{}: paused; `pushplan resume {}` lets it go on\n", run.id, run.id))?;
     Ok(Exit::Done)
 }

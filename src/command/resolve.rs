@@ -6,28 +6,26 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Global, context, output, who};
+use super::who::Word;
+use super::{Global, context, output};
 use crate::state::{Change, Status};
 
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The run, as `status` names it
-    run: String,
+    #[command(flatten)]
+    word: Word,
     /// Only these batches, as `status RUN` numbers them; all in doubt where none is given
     #[arg(long, value_name = "N", value_delimiter = ',')]
     batch: Vec<u32>,
     #[command(flatten)]
-    word: Word,
-    /// Why, for the run's timeline
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
+    verdict: Verdict,
 }
 
 /// What is known of them now.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Word {
+struct Verdict {
     /// They were sent: their recipients count as accepted
     #[arg(long)]
     assume_sent: bool,
@@ -41,9 +39,9 @@ struct Word {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let (_lock, mut store) = context::open_existing(&workspace, &args.run, "resolve")?;
-    let (now, note) = (Timestamp::now(), who::note(&args.reason));
-    let batches = store.take_up(&args.run, &note, now)?;
+    let (_lock, mut store) = context::open_existing(&workspace, &args.word.run, "resolve")?;
+    let (now, note) = (Timestamp::now(), args.word.note());
+    let batches = store.take_up(&args.word.run, &note, now)?;
     let in_doubt: BTreeSet<u32> = (1..)
         .zip(&batches)
         .filter(|(_, batch)| batch.state.status == Status::InDoubt)
@@ -56,22 +54,22 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::Usage(format!(
             "--batch {}: not in doubt; `pushplan status {}` lists the batches that are",
             settled.join(","),
-            args.run
+            args.word.run
         )));
     }
     if chosen.is_empty() {
-        return Err(Failure::Other(format!("{} has no batch in doubt", args.run)));
+        return Err(Failure::Other(format!("{} has no batch in doubt", args.word.run)));
     }
-    let (what, change): (&str, fn(u32) -> Change) = match args.word {
-        Word { assume_sent: true, .. } => ("resolved: assumed sent", Change::AssumeSent),
-        Word { resend: true, .. } => ("resolved: to be sent again", Change::Resend),
-        Word { .. } => ("resolved: assumed not sent", Change::AssumeNotSent),
+    let (what, change): (&str, fn(u32) -> Change) = match args.verdict {
+        Verdict { assume_sent: true, .. } => ("resolved: assumed sent", Change::AssumeSent),
+        Verdict { resend: true, .. } => ("resolved: to be sent again", Change::Resend),
+        Verdict { .. } => ("resolved: assumed not sent", Change::AssumeNotSent),
     };
     let changes: Vec<Change> = chosen.into_iter().map(change).collect();
-    store.decree(&args.run, what, &changes, &note, now)?;
-    let run = store.run(&args.run)?;
+    store.decree(&args.word.run, what, &changes, &note, now)?;
+    let run = store.run(&args.word.run)?;
     output::print(&format!("{}: {} batches {what}\n{}: {}\n", run.id, changes.len(), run.id, run.tally))?;
-    if args.word.resend {
+    if args.verdict.resend {
         output::say("`pushplan apply` sends them");
     }
     Ok(Exit::Done)

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Global, context, output, who};
+use super::who::Word;
+use super::{Global, context, output};
 use crate::outcome::Answer;
 use crate::report::number::grouped;
 use crate::timpush;
@@ -12,19 +13,16 @@ use crate::timpush;
 /// Arguments of `retry`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The run, as `status` names it
-    run: String,
+    #[command(flatten)]
+    word: Word,
     /// Only recipients that failed with these codes; where none is given, with codes that may pass another time
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     code: Vec<i64>,
-    /// Why, for the run's timeline
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let (_lock, mut store) = context::open_existing(&workspace, &args.run, "retry")?;
+    let (_lock, mut store) = context::open_existing(&workspace, &args.word.run, "retry")?;
     let chosen = |answer: &Answer| {
         if args.code.is_empty() {
             timpush::may_pass_another_time(answer.code)
@@ -32,8 +30,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             args.code.contains(&answer.code)
         }
     };
-    let count = store.retry(&args.run, &chosen, &who::note(&args.reason), Timestamp::now())?;
-    let run = store.run(&args.run)?;
+    let count = store.retry(&args.word.run, &chosen, &args.word.note(), Timestamp::now())?;
+    let run = store.run(&args.word.run)?;
     if count == 0 {
         return Err(Failure::Other(format!(
             "{}: none of the {} failed recipients is to be tried again\n\

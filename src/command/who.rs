@@ -1,9 +1,26 @@
-//! Who gives a command: for the events of a run.
+//! Who gives a command, and why: for the events of a run.
 
 use std::env::var;
 
 use super::context::host_name;
 use crate::state::Note;
+
+/// A person's word on a run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Word {
+    /// The run, as `status` names it
+    pub(super) run: String,
+    /// Why, for the run's timeline
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+}
+
+impl Word {
+    /// Who says it, and why.
+    pub(super) fn note(&self) -> Note {
+        note(&self.reason)
+    }
+}
 
 /// The person or job behind this process, with what they say of their reasons.
 pub(super) fn note(why: &str) -> Note {

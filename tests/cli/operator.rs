@@ -196,3 +196,15 @@ fn drift_of_the_audience_is_shown_and_changes_nothing() {
     bench.apply().code(5);
     assert!(!bench.ledger().pushes().contains_key("somebody-else"));
 }
+
+#[test]
+fn the_campaign_file_may_ask_for_what_is_in_doubt_to_be_sent_again() {
+    let (bench, in_doubt) = in_doubt();
+    let before = bench.ledger().recipients;
+    let file = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap();
+    bench.write("campaigns/c.yaml", &file.replace("in_flight: 4", "in_flight: 4, on_in_doubt: resend"));
+    bench.apply().code(0);
+    assert_eq!(bench.ledger().recipients, before + in_doubt);
+    bench.apply().code(0);
+    assert_eq!(bench.ledger().recipients, before + in_doubt);
+}
