@@ -66,7 +66,8 @@ pub struct Rest {
 }
 
 /// Makes the plan of one run, or of what is left of it. `taken` says whether an earlier run used a MsgRandom with a DataId; `progress` is
-/// told the audience's rows read so far.
+/// told the audience's rows read so far. The caller has run [`check`], which tells an author's mistakes all at once; what
+/// it would have told is an error here too, one at a time.
 ///
 /// # Errors
 /// Every way in which there can be no plan; nothing was sent.
@@ -77,10 +78,6 @@ pub fn prepare(
     taken: &dyn Fn(u32, &str) -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Plan, Error> {
-    let mistakes = check(campaign);
-    if mistakes.has_errors() {
-        return Err(Error::Mistakes(mistakes));
-    }
     let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence.name)];
     let templates =
         Templates::compile(&campaign.document, &campaign.message, &constants).map_err(Error::Mistakes)?;
