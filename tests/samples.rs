@@ -31,7 +31,8 @@ fn samples(name: &str) -> Vec<PathBuf> {
 fn check_campaign(file: &Path) -> Diagnostics {
     let options = LoadOptions { current_dir: folder(), allow_outside: false };
     let mut loaded = load(&[file.to_owned()], &options);
-    loaded.campaigns.iter().for_each(|campaign| loaded.diagnostics.append(prepare::check(campaign)));
+    loaded.drafts.iter().for_each(|draft| loaded.diagnostics.append(prepare::check(draft)));
+    loaded.diagnostics.sort();
     loaded.diagnostics
 }
 

@@ -28,16 +28,26 @@ impl Shape {
         Self { schema, validator }
     }
 
-    /// All violations. Afterwards `value` holds only the top-level keys that have none, so that what
-    /// remains can be checked further.
+    /// All violations. Afterwards `value` holds only what has none, so that the rest can be checked further:
+    /// a key that does not belong or cannot be read is left out, and so is a section that needs it.
     pub fn check(&self, value: &mut Value, document: &Document) -> Diagnostics {
         let mut diagnostics = Diagnostics::new();
-        let mut spoilt = Vec::new();
+        let mut keys = Vec::new();
         for error in self.validator.iter_errors(value) {
             let at = error.instance_path().as_str();
-            spoilt.extend(at.split('/').nth(1).map(str::to_owned));
+            match error.kind() {
+                ValidationErrorKind::AdditionalProperties { unexpected } => {
+                    keys.extend(unexpected.iter().map(|key| join(at, key)));
+                }
+                _ => keys.push(at.to_owned()),
+            }
             self.explain(&error, at, document, &mut diagnostics);
         }
+        keys.iter().for_each(|key| leave_out(value, key));
+        let left = self.validator.iter_errors(value);
+        let spoilt: Vec<String> = left
+            .filter_map(|error| error.instance_path().as_str().split('/').nth(1).map(str::to_owned))
+            .collect();
         match value {
             Value::Object(map) if !diagnostics.is_empty() => {
                 map.retain(|key, _| !spoilt.contains(key) && self.schema["properties"].get(key).is_some());
@@ -309,6 +319,14 @@ fn pattern_help(pattern: &str) -> &'static str {
         raw::NAME => NAME_HELP,
         raw::UNLIMITED => "write a number, or `unlimited`",
         _ => "",
+    }
+}
+
+/// Takes a key out of the map that holds it. An item of a list stays: the list would mean something else.
+fn leave_out(value: &mut Value, pointer: &str) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    if let Some(Value::Object(map)) = value.pointer_mut(parent) {
+        map.remove(&key.replace("~1", "/").replace("~0", "~"));
     }
 }
 

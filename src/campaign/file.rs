@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::document::{Document, join};
-use super::spec::Campaign;
+use super::spec::{Campaign, Draft};
 use super::workspace::Workspace;
 use super::{resolve, secret, workspace, yaml};
 use crate::diagnostic::{Diagnostics, SourceFile, Span};
@@ -17,6 +17,8 @@ use crate::diagnostic::{Diagnostics, SourceFile, Span};
 pub struct Checked {
     /// The campaign; `None` where a mistake stands in the way or the workspace is not known.
     pub campaign: Option<Campaign>,
+    /// What can be held against the audience; `None` where there is nothing, or a secret stands in the file.
+    pub draft: Option<Draft>,
     /// The file's text and places; `None` where it is not YAML.
     pub document: Option<Arc<Document>>,
     /// The id as it is written, also where something else is wrong.
@@ -34,6 +36,7 @@ pub fn read_campaign(path: &Path, bytes: Vec<u8>, base: &Path, workspace: Option
         Err(diagnostics) => {
             return Checked {
                 campaign: None,
+                draft: None,
                 document: None,
                 id: None,
                 audience_files: Vec::new(),
@@ -48,10 +51,11 @@ pub fn read_campaign(path: &Path, bytes: Vec<u8>, base: &Path, workspace: Option
     secrets.retain(|secret| {
         !accounts.iter().any(|list| (list.start..list.start + list.len).contains(&secret.start))
     });
-    let (campaign, diagnostics) = resolve::campaign(value, &document, base, workspace);
+    let (campaign, draft, diagnostics) = resolve::campaign(value, &document, base, workspace);
     let campaign = campaign.filter(|_| secrets.is_empty());
+    let draft = draft.filter(|_| secrets.is_empty());
     let diagnostics = secret::conceal(&document.source, secrets, diagnostics);
-    Checked { campaign, document: Some(document), id, audience_files, diagnostics }
+    Checked { campaign, draft, document: Some(document), id, audience_files, diagnostics }
 }
 
 /// Checks a workspace file. `root` is the folder that holds it.

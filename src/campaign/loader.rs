@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::document::Document;
 use super::file::{self, Checked};
-use super::spec::Campaign;
+use super::spec::{Campaign, Draft};
 use super::workspace::{CAMPAIGNS, FILE_NAME, Workspace};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 
@@ -37,6 +37,8 @@ pub struct Loaded {
     pub workspace: Option<Workspace>,
     /// The campaigns without mistakes, in the order of their files.
     pub campaigns: Vec<Campaign>,
+    /// What can be held against the audience, of every file, with mistakes or without.
+    pub drafts: Vec<Draft>,
     /// All mistakes, in the order of files and places.
     pub diagnostics: Diagnostics,
 }
@@ -46,7 +48,7 @@ pub struct Loaded {
 ///
 /// The workspace is that of the first path: `pushplan.yaml` in its folder, or the nearest one above.
 pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
-    let mut loader = Loader { options, root: None, diagnostics: Diagnostics::new() };
+    let mut loader = Loader { options, root: None, drafts: Vec::new(), diagnostics: Diagnostics::new() };
     let paths: Vec<PathBuf> = paths.iter().map(|path| tidy(&options.current_dir.join(path))).collect();
     let start = paths.first().unwrap_or(&options.current_dir);
     let workspace = loader.workspace(start);
@@ -74,7 +76,7 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
         );
     }
     loader.diagnostics.sort();
-    Loaded { workspace, campaigns, diagnostics: loader.diagnostics }
+    Loaded { workspace, campaigns, drafts: loader.drafts, diagnostics: loader.diagnostics }
 }
 
 /// Loads the workspace alone: for commands that must work while a campaign file is broken.
@@ -82,7 +84,7 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
 /// # Errors
 /// All mistakes of `pushplan.yaml`.
 pub fn load_workspace(options: &LoadOptions) -> Result<Workspace, Diagnostics> {
-    let mut loader = Loader { options, root: None, diagnostics: Diagnostics::new() };
+    let mut loader = Loader { options, root: None, drafts: Vec::new(), diagnostics: Diagnostics::new() };
     loader.workspace(&options.current_dir).ok_or(loader.diagnostics)
 }
 
@@ -90,6 +92,7 @@ struct Loader<'a> {
     options: &'a LoadOptions,
     /// The folder that holds the workspace file.
     root: Option<PathBuf>,
+    drafts: Vec<Draft>,
     diagnostics: Diagnostics,
 }
 
@@ -170,7 +173,7 @@ impl Loader<'_> {
         for path in files {
             let Some(bytes) = self.read(path) else { continue };
             let base = path.parent().unwrap_or(path);
-            let Checked { mut campaign, document, id, audience_files, diagnostics } =
+            let Checked { mut campaign, mut draft, document, id, audience_files, diagnostics } =
                 file::read_campaign(&self.shown(path), bytes, base, workspace);
             let hide = diagnostics.iter().any(|diagnostic| diagnostic.hide_source);
             self.diagnostics.append(diagnostics);
@@ -193,7 +196,10 @@ impl Loader<'_> {
             }
             if !found.is_empty() {
                 campaign = None;
+                // Its audience is not there, or must not be read.
+                draft.iter_mut().for_each(|draft| draft.audience = None);
             }
+            self.drafts.extend(draft);
             for mut diagnostic in found {
                 diagnostic.hide_source = hide;
                 self.diagnostics.push(diagnostic);

@@ -16,8 +16,8 @@ use super::raw::{
 };
 use super::schedule::RawSchedule;
 use super::spec::{
-    AudienceSpec, Campaign, Delivery, Exclusion, Filter, MaxFailures, MessageSpec, OnInDoubt, Scalar, Source,
-    Test,
+    AudienceSpec, Campaign, Delivery, Draft, Exclusion, Filter, MaxFailures, MessageSpec, OnInDoubt, Scalar,
+    Source, Test,
 };
 use super::units::{parse_duration, parse_share};
 use super::workspace::Workspace;
@@ -37,12 +37,13 @@ pub fn campaign(
     document: &Arc<Document>,
     base: &Path,
     workspace: Option<&Workspace>,
-) -> (Option<Campaign>, Diagnostics) {
+) -> (Option<Campaign>, Option<Draft>, Diagnostics) {
     let written = value.clone();
     let diagnostics = check::CAMPAIGN.check(&mut value, document);
     let mut resolver = Resolver { document, base, diagnostics };
+    let mut draft = None;
     let campaign = match serde_json::from_value::<RawCampaign>(value) {
-        Ok(raw) => resolver.campaign(raw, &written, workspace),
+        Ok(raw) => resolver.campaign(raw, &written, workspace, &mut draft),
         Err(error) => {
             // Not known to happen: what the schema lets pass, the types take.
             resolver.error(document.at_value("", "bad-value", format!("the file cannot be read: {error}")));
@@ -50,7 +51,7 @@ pub fn campaign(
         }
     };
     let campaign = campaign.filter(|_| !resolver.diagnostics.has_errors());
-    (campaign, resolver.diagnostics)
+    (campaign, draft, resolver.diagnostics)
 }
 
 struct Resolver<'a> {
@@ -66,11 +67,25 @@ impl Resolver<'_> {
         raw: RawCampaign,
         written: &Value,
         workspace: Option<&Workspace>,
+        draft: &mut Option<Draft>,
     ) -> Option<Campaign> {
         let audience = raw.audience.and_then(|audience| self.audience(audience));
         let message = raw.message.map(|message| self.message(message));
         let schedule = raw.schedule.map(|schedule| self.schedule(&schedule));
         let delivery = self.delivery(raw.delivery.unwrap_or_default());
+        // A template that is written and cannot be read must not be taken for the default.
+        let data_id = match raw.data_id {
+            None if written.get("data_id").is_some() => None,
+            data_id => Some(data_id.unwrap_or_else(|| DATA_ID.to_owned())),
+        };
+        *draft = Some(Draft {
+            id: raw.campaign.clone().unwrap_or_else(|| "campaign".to_owned()),
+            audience: audience.clone(),
+            message: message.clone(),
+            data_id: data_id.clone(),
+            scheduled: written.get("schedule").is_some(),
+            document: Arc::clone(self.document),
+        });
         let app = workspace.and_then(|workspace| self.app(raw.app, written, workspace));
         let (app, identifier) = app?;
         let from = raw.from.unwrap_or(identifier);
@@ -84,7 +99,7 @@ impl Resolver<'_> {
             revision: raw.revision.unwrap_or(1),
             audience: audience?,
             message: message?,
-            data_id: raw.data_id.unwrap_or_else(|| DATA_ID.to_owned()),
+            data_id: data_id?,
             schedule: match schedule {
                 Some(schedule) => Some(schedule?),
                 None => None,

@@ -49,6 +49,37 @@ impl Campaign {
     }
 }
 
+/// As much of a campaign as can be held against its audience, also where something else in the file is wrong.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The campaign's id, or what stands for it.
+    pub id: String,
+    /// Who gets it; `None` where that cannot be read.
+    pub audience: Option<AudienceSpec>,
+    /// What they get; `None` where that cannot be read.
+    pub message: Option<MessageSpec>,
+    /// The DataId template; `None` where that cannot be read.
+    pub data_id: Option<String>,
+    /// Does it have a schedule?
+    pub scheduled: bool,
+    /// The file, with the place of every key.
+    pub document: Arc<Document>,
+}
+
+impl Campaign {
+    /// The campaign as a draft that lacks nothing.
+    pub fn draft(&self) -> Draft {
+        Draft {
+            id: self.id.clone(),
+            audience: Some(self.audience.clone()),
+            message: Some(self.message.clone()),
+            data_id: Some(self.data_id.clone()),
+            scheduled: self.schedule.is_some(),
+            document: Arc::clone(&self.document),
+        }
+    }
+}
+
 /// Where recipients come from and which of them are meant.
 #[derive(Debug, Clone)]
 pub struct AudienceSpec {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::{Global, output};
-use crate::campaign::{Campaign, LoadOptions, StateLocation, Workspace, load, load_workspace};
+use crate::campaign::{Campaign, Draft, LoadOptions, StateLocation, Workspace, load, load_workspace};
 use crate::diagnostic::Diagnostics;
 use crate::state::{self, Holder, Lock, Run, SqliteStore, Store};
 
@@ -50,9 +50,9 @@ pub(super) fn load_campaigns(global: &Global, paths: &[PathBuf]) -> Result<Conte
 pub(super) fn load_leniently(
     global: &Global,
     paths: &[PathBuf],
-) -> Result<(Vec<Campaign>, Diagnostics), Failure> {
+) -> Result<(Vec<Draft>, Diagnostics), Failure> {
     let loaded = load(paths, &options(global)?);
-    Ok((loaded.campaigns, loaded.diagnostics))
+    Ok((loaded.drafts, loaded.diagnostics))
 }
 
 /// The workspace alone: for commands that ask the state, which must work while a campaign file is broken.

@@ -69,7 +69,7 @@ pub(super) fn plan_all(
 
     let mut mistakes = Diagnostics::new();
     for (campaign, _) in &due {
-        mistakes.append(prepare::check(campaign));
+        mistakes.append(prepare::check(&campaign.draft()));
     }
     if mistakes.has_errors() {
         mistakes.sort();

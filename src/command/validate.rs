@@ -19,9 +19,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let (campaigns, mut diagnostics) = context::load_leniently(global, &args.paths)?;
-    for campaign in &campaigns {
-        diagnostics.append(prepare::check(campaign));
+    let (drafts, mut diagnostics) = context::load_leniently(global, &args.paths)?;
+    for draft in &drafts {
+        diagnostics.append(prepare::check(draft));
     }
     diagnostics.sort();
     let exit = if diagnostics.has_errors() { Exit::Error } else { Exit::Done };
@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         Format::Text => {
             context::warn(&diagnostics);
             if exit == Exit::Done {
-                output::print(&report::diagnostics::all_well(campaigns.len()))?;
+                output::print(&report::diagnostics::all_well(drafts.len()))?;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a campaign file says against what its audience has: columns, variables, and the DataId's length.
 
 use crate::audience::{self, Columns};
-use crate::campaign::{Campaign, Filter, Source};
+use crate::campaign::{AudienceSpec, Draft, Filter, Source};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::message::{DataId, Templates};
 
@@ -12,44 +12,54 @@ const USUAL_BATCHES: u32 = 9_999;
 const SCHEDULED_OCCURRENCE: &str = "20261124T0900Z";
 
 /// Every mistake of a campaign that its file alone does not show. Reads headers, never whole audiences.
-pub fn check(campaign: &Campaign) -> Diagnostics {
+pub fn check(draft: &Draft) -> Diagnostics {
     let mut mistakes = Diagnostics::new();
-    let columns = known_columns(campaign, &campaign.audience.source, "/audience", &mut mistakes);
-    if let Some(columns) = &columns {
-        account(campaign, &campaign.audience.account, "/audience", columns, &mut mistakes);
-        for filter in campaign.audience.filter.iter().chain(&campaign.audience.suppress) {
-            conditions(campaign, filter, columns, &mut mistakes);
-        }
-    }
-    for (index, exclusion) in campaign.audience.exclude.iter().enumerate() {
-        let pointer = format!("/audience/exclude/{index}");
-        if let Some(columns) = known_columns(campaign, &exclusion.source, &pointer, &mut mistakes) {
-            account(campaign, &exclusion.account, &pointer, &columns, &mut mistakes);
-            if let Some(filter) = &exclusion.filter {
-                conditions(campaign, filter, &columns, &mut mistakes);
+    let columns = draft.audience.as_ref().and_then(|audience| check_audience(draft, audience, &mut mistakes));
+    let occurrence = if draft.scheduled { SCHEDULED_OCCURRENCE } else { "once" };
+    let constants = [("campaign", draft.id.as_str()), ("occurrence", occurrence)];
+    if let Some(message) = &draft.message {
+        match (Templates::compile(&draft.document, message, &constants), &columns) {
+            (Err(wrong), _) => mistakes.append(wrong),
+            (Ok(templates), Some(columns)) => {
+                for diagnostic in templates.check_columns(&columns.names) {
+                    mistakes.push(softened(diagnostic, columns));
+                }
             }
+            (Ok(_), None) => {}
         }
     }
-
-    let occurrence = if campaign.schedule.is_some() { SCHEDULED_OCCURRENCE } else { "once" };
-    let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence)];
-    match (Templates::compile(&campaign.document, &campaign.message, &constants), &columns) {
-        (Err(wrong), _) => mistakes.append(wrong),
-        (Ok(templates), Some(columns)) => {
-            let unknown = templates.check_columns(&columns.names).into_iter();
-            unknown.for_each(|diagnostic| mistakes.push(softened(diagnostic, columns)));
-        }
-        (Ok(_), None) => {}
-    }
-    if let Err(wrong) = DataId::compile(&campaign.document, &campaign.data_id, &constants, USUAL_BATCHES) {
+    if let Some(data_id) = &draft.data_id
+        && let Err(wrong) = DataId::compile(&draft.document, data_id, &constants, USUAL_BATCHES)
+    {
         mistakes.append(wrong);
     }
     mistakes.sort();
     mistakes
 }
 
+/// The audience against its columns, which are given back where they can be read.
+fn check_audience(draft: &Draft, audience: &AudienceSpec, mistakes: &mut Diagnostics) -> Option<Columns> {
+    let columns = known_columns(draft, &audience.source, "/audience", mistakes);
+    if let Some(columns) = &columns {
+        account(draft, &audience.account, "/audience", columns, mistakes);
+        for filter in audience.filter.iter().chain(&audience.suppress) {
+            conditions(draft, filter, columns, mistakes);
+        }
+    }
+    for (index, exclusion) in audience.exclude.iter().enumerate() {
+        let pointer = format!("/audience/exclude/{index}");
+        if let Some(columns) = known_columns(draft, &exclusion.source, &pointer, mistakes) {
+            account(draft, &exclusion.account, &pointer, &columns, mistakes);
+            if let Some(filter) = &exclusion.filter {
+                conditions(draft, filter, &columns, mistakes);
+            }
+        }
+    }
+    columns
+}
+
 fn known_columns(
-    campaign: &Campaign,
+    draft: &Draft,
     source: &Source,
     pointer: &str,
     mistakes: &mut Diagnostics,
@@ -63,42 +73,42 @@ fn known_columns(
         Ok(columns) => Some(columns),
         Err(error) => {
             let pointer = format!("{pointer}/{key}");
-            mistakes.push(campaign.document.at_value(&pointer, "unreadable-audience", error.to_string()));
+            mistakes.push(draft.document.at_value(&pointer, "unreadable-audience", error.to_string()));
             None
         }
     }
 }
 
-fn account(campaign: &Campaign, column: &str, pointer: &str, columns: &Columns, mistakes: &mut Diagnostics) {
+fn account(draft: &Draft, column: &str, pointer: &str, columns: &Columns, mistakes: &mut Diagnostics) {
     if !columns.names.iter().any(|name| name == column) {
         let pointer = format!("{pointer}/account");
-        mistakes.push(unknown(campaign, &pointer, column, columns));
+        mistakes.push(unknown(draft, &pointer, column, columns));
     }
 }
 
-fn conditions(campaign: &Campaign, filter: &Filter, columns: &Columns, mistakes: &mut Diagnostics) {
+fn conditions(draft: &Draft, filter: &Filter, columns: &Columns, mistakes: &mut Diagnostics) {
     match filter {
         Filter::All(parts) | Filter::Any(parts) => {
             for part in parts {
-                conditions(campaign, part, columns, mistakes);
+                conditions(draft, part, columns, mistakes);
             }
         }
-        Filter::Not(part) => conditions(campaign, part, columns, mistakes),
+        Filter::Not(part) => conditions(draft, part, columns, mistakes),
         Filter::Column { column, pointer, .. } => {
             if !columns.names.contains(column) {
-                mistakes.push(unknown(campaign, pointer, column, columns));
+                mistakes.push(unknown(draft, pointer, column, columns));
             }
         }
     }
 }
 
-fn unknown(campaign: &Campaign, pointer: &str, column: &str, columns: &Columns) -> Diagnostic {
+fn unknown(draft: &Draft, pointer: &str, column: &str, columns: &Columns) -> Diagnostic {
     let message = format!("the audience has no column `{column}`");
     let help = match nearest(column, columns.names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("its columns are {}", columns.names.join(", ")),
     };
-    softened(campaign.document.at_key(pointer, "unknown-column", message).help(help), columns)
+    softened(draft.document.at_key(pointer, "unknown-column", message).help(help), columns)
 }
 
 /// Where a source has no header, a column may still come in a later row: then it is a warning.
