@@ -233,11 +233,6 @@ impl Executor {
         self.backoff.probing().then(|| self.backoff.hold_until())
     }
 
-    /// The pace, for the next run of the same app.
-    pub fn into_pace(self) -> Pace {
-        self.pace
-    }
-
     fn pause(&mut self, pause: Pause) {
         // The first reason is the one that explains the others.
         self.stop.get_or_insert(pause);
