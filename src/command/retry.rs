@@ -32,6 +32,9 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     };
     let count = store.retry(&args.word.run, &chosen, &args.word.note(), Timestamp::now())?;
     let run = store.run(&args.word.run)?;
+    if run.tally.failed == 0 && count == 0 {
+        return Err(Failure::Other(format!("{} has no failed recipients", run.id)));
+    }
     if count == 0 {
         return Err(Failure::Other(format!(
             "{}: none of the {} failed recipients is to be tried again\n\

@@ -155,7 +155,10 @@ pub fn paused(run: &str, pause: &Pause) -> String {
             format!("{run}: paused: the vendor answered {answer}{hint}\n  apply again once it is mended")
         }
         Pause::Unavailable(answer) => {
-            format!("{run}: paused: the server did not answer usefully: {answer}\n  apply again to go on")
+            format!(
+                "{run}: paused: the server could not be reached or did not answer usefully, time and again: {answer}\n  \
+                 check the app's `region` or `endpoint` and the network; apply again to go on"
+            )
         }
     }
 }
