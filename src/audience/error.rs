@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::Place;
+
 /// Why an audience could not be read. `name` is the file's path, or `accounts`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -67,8 +69,8 @@ pub enum Error {
 /// One malformed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// The line on which it begins, from 1.
-    pub line: u64,
+    /// Where it begins.
+    pub place: Place,
     /// How many rows it counts as; from 1.
     pub rows: u64,
     /// What is wrong with it. Quotes nothing of the row but column names.
@@ -78,7 +80,7 @@ pub struct BadRow {
 /// Malformed rows beyond what is allowed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BadRows {
-    /// The file.
+    /// The file, or the pattern of several.
     pub name: String,
     /// How many are known; reading stops early where none is allowed.
     pub bad: u64,
@@ -96,7 +98,7 @@ impl std::fmt::Display for BadRows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} has malformed rows: {} of the {} read", self.name, self.bad, self.rows)?;
         for sample in &self.samples {
-            write!(f, "\n  {}:{}: {}", self.name, sample.line, sample.reason)?;
+            write!(f, "\n  {}: {}", sample.place, sample.reason)?;
         }
         if self.bad > self.samples.iter().map(|sample| sample.rows).sum() {
             f.write_str("\n  and more")?;

@@ -18,6 +18,7 @@ mod builder;
 mod error;
 mod filter;
 mod intern;
+mod position;
 mod read;
 mod source;
 #[cfg(test)]
@@ -37,8 +38,8 @@ pub(crate) use value::encode;
 /// The recipients of one run, in the order in which the source names them.
 #[derive(Debug)]
 pub struct Audience {
-    /// The source as a reader knows it: the path of a file, or `accounts`.
-    source: String,
+    /// The source as a reader knows it: the paths of its files, or `accounts`.
+    sources: Vec<String>,
     /// The carried columns, in the order of a tuple's values.
     columns: Vec<String>,
     accounts: Texts,
@@ -46,7 +47,7 @@ pub struct Audience {
     tuple_of: Vec<TupleId>,
     /// Encoded values, one a tuple; tuples stand in the order of their first recipient.
     tuples: Texts,
-    /// The line of each tuple's first recipient.
+    /// Where each tuple's first recipient stands; see [`position`].
     lines: Vec<u64>,
     bad_rows: Vec<BadRow>,
     stats: Stats,
@@ -95,6 +96,14 @@ pub struct Place {
     pub source: String,
     /// The line, from 1; for `accounts` the position in the list.
     pub line: u64,
+}
+
+impl Place {
+    /// A packed position in words.
+    fn of(position: u64, sources: &[String]) -> Self {
+        let (file, line) = position::unpack(position);
+        Self { source: sources[file].clone(), line }
+    }
 }
 
 impl std::fmt::Display for Place {
@@ -152,7 +161,7 @@ impl Audience {
 
     /// Where a tuple was first met.
     pub fn place(&self, tuple: TupleId) -> Place {
-        Place { source: self.source.clone(), line: self.lines[tuple.index()] }
+        Place::of(self.lines[tuple.index()], &self.sources)
     }
 
     /// What became of the source's rows.
@@ -199,6 +208,6 @@ impl Audience {
             builder.add(account, values.iter().copied(), line).expect("a test's audience is small");
         }
         builder.stats.rows = rows.len() as u64;
-        builder.finish("test".to_owned(), columns.iter().map(|c| (*c).to_owned()).collect(), Vec::new())
+        builder.finish(vec!["test".to_owned()], columns.iter().map(|c| (*c).to_owned()).collect(), Vec::new())
     }
 }

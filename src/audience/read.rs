@@ -8,7 +8,7 @@ use super::error::{BadRow, BadRows, Error};
 use super::filter::Condition;
 use super::intern::Full;
 use super::source::{self, Wanted};
-use super::{Audience, Stats};
+use super::{Audience, Place, Stats};
 use crate::campaign::{AudienceSpec, Exclusion, Filter, Source};
 
 /// Malformed rows kept to be shown.
@@ -47,14 +47,14 @@ pub fn read(spec: &AudienceSpec, carry: &[String], progress: &dyn Fn(u64)) -> Re
             builder.suppress(row.account())?;
         }
         if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
-            builder.add(row.account(), carried.iter().map(|&index| row.get(index)), row.line)
+            builder.add(row.account(), carried.iter().map(|&index| row.get(index)), row.position)
         } else {
             filtered += 1;
             Ok(())
         }
     })?;
     builder.stats = Stats { rows: tally.rows, bad: tally.bad, filtered, ..builder.stats };
-    Ok(builder.finish(source::name(&spec.source), carry.to_vec(), tally.samples))
+    Ok(builder.finish(source::places(&spec.source), carry.to_vec(), tally.samples))
 }
 
 fn exclude(exclusion: &Exclusion, builder: &mut Builder) -> Result<(), Error> {
@@ -82,13 +82,14 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, block: &Block) {
+    fn add(&mut self, block: &Block, places: &[String]) {
         self.rows += block.rows().len() as u64;
         for bad in block.bad_rows() {
             self.rows += bad.rows;
             self.bad += bad.rows;
             if self.samples.len() < SAMPLES {
-                self.samples.push(bad.clone());
+                let place = Place::of(bad.position, places);
+                self.samples.push(BadRow { place, rows: bad.rows, reason: bad.reason.clone() });
             }
         }
     }
@@ -107,7 +108,7 @@ fn stream(
     progress: &dyn Fn(u64),
     mut row: impl FnMut(&Row<'_>) -> Result<(), Full>,
 ) -> Result<Tally, Error> {
-    let name = source::name(source);
+    let (name, places) = (source::name(source), source::places(source));
     let mut reader = source::open(source, wanted)?;
     let mut tally = Tally::default();
     let none_allowed = allowed.is_none_or(|share| share <= 0.0);
@@ -130,7 +131,7 @@ fn stream(
         });
         for (block, more) in filled {
             // Also before a failure: the malformed rows in front of it may explain it.
-            tally.add(&block);
+            tally.add(&block, &places);
             for good in block.rows() {
                 row(&good).map_err(|Full| Error::TooLarge { name: name.clone() })?;
             }

@@ -1,7 +1,7 @@
 //! From what an author wrote to what the rest of the crate may rely on: defaults, units, paths, and the
 //! rules that need more than one value to decide.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use super::raw::{
 };
 use super::schedule::RawSchedule;
 use super::spec::{
-    AudienceSpec, Campaign, Delivery, Exclusion, Filter, MaxFailures, MessageSpec, OnInDoubt, Scalar, Source,
-    Test,
+    AudienceSpec, Campaign, Delivery, Exclusion, Files, Filter, MaxFailures, MessageSpec, OnInDoubt, Scalar,
+    Source, Test,
 };
 use super::units::{parse_duration, parse_share};
 use super::workspace::Workspace;
@@ -31,19 +31,20 @@ const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 const IN_FLIGHT: u32 = 64;
 const MAX_FAILURES: MaxFailures = MaxFailures::Share(0.05);
 
-/// Checks one campaign file's value. `base` is the folder its paths are relative to.
+/// Checks one campaign file's value. `files` holds the audience files that were found, by the JSON pointer that
+/// names them.
 ///
 /// Without a workspace (it is missing or has mistakes of its own) the file is checked all the same, but no
 /// campaign comes out, because its app is not known.
 pub fn campaign(
     mut value: Value,
     document: &Arc<Document>,
-    base: &Path,
+    files: &HashMap<String, Files>,
     workspace: Option<&Workspace>,
 ) -> (Option<Campaign>, Diagnostics) {
     let written = value.clone();
     let diagnostics = check::CAMPAIGN.check(&mut value, document);
-    let mut resolver = Resolver { document, base, diagnostics };
+    let mut resolver = Resolver { document, files, diagnostics };
     let campaign = match serde_json::from_value::<RawCampaign>(value) {
         Ok(raw) => resolver.campaign(raw, &written, workspace),
         Err(error) => {
@@ -58,7 +59,7 @@ pub fn campaign(
 
 struct Resolver<'a> {
     document: &'a Arc<Document>,
-    base: &'a Path,
+    files: &'a HashMap<String, Files>,
     diagnostics: Diagnostics,
 }
 
@@ -201,10 +202,16 @@ impl Resolver<'_> {
             }
             return Some((Source::Accounts(accounts), "account".to_owned()));
         }
-        let path = |written: String| -> PathBuf { self.base.join(written) };
-        let source =
-            raw.csv.map(|file| Source::Csv(path(file))).or(raw.jsonl.map(|file| Source::Jsonl(path(file))));
-        Some((source?, raw.account?))
+        // Files that were not found were told already.
+        let files = |key| self.files.get(&join(at, key)).cloned();
+        let source = if raw.csv.is_some() {
+            Source::Csv(files("csv")?)
+        } else if raw.jsonl.is_some() {
+            Source::Jsonl(files("jsonl")?)
+        } else {
+            return None;
+        };
+        Some((source, raw.account?))
     }
 
     fn message(&mut self, raw: RawMessage) -> MessageSpec {

@@ -86,10 +86,25 @@ pub struct Exclusion {
 pub enum Source {
     /// Written into the campaign file; the only column is `account`.
     Accounts(Vec<String>),
-    /// A CSV file with a header row; `.gz` and `.zst` are read by their ending.
-    Csv(PathBuf),
-    /// A file with one JSON object a line; the same endings.
-    Jsonl(PathBuf),
+    /// CSV files with a header row; `.gz` and `.zst` are read by their ending.
+    Csv(Files),
+    /// Files with one JSON object a line; the same endings.
+    Jsonl(Files),
+}
+
+/// The files of a source, in the order in which they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The path, or the pattern, that names them.
+    pub name: PathBuf,
+    /// At least one. For a pattern: what it matched when the campaign was loaded, sorted.
+    pub paths: Vec<PathBuf>,
+}
+
+impl From<PathBuf> for Files {
+    fn from(path: PathBuf) -> Self {
+        Self { name: path.clone(), paths: vec![path] }
+    }
 }
 
 /// A condition on a row.

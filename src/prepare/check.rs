@@ -91,6 +91,14 @@ fn conditions(campaign: &Campaign, filter: &Filter, columns: &Columns, mistakes:
 }
 
 fn unknown(campaign: &Campaign, pointer: &str, column: &str, columns: &Columns) -> Diagnostic {
+    if let Some((_, file)) = columns.partial.iter().find(|(partial, _)| partial == column) {
+        let message =
+            format!("{} has no column `{column}`, which other files of the audience have", file.display());
+        return campaign
+            .document
+            .at_key(pointer, "unknown-column", message)
+            .help("every file that the pattern matches must have it");
+    }
     let message = format!("the audience has no column `{column}`");
     let help = match nearest(column, columns.names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),

@@ -11,7 +11,6 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
 use super::file::{self, Named};
 use super::{Block, Error, Reader, Wanted, indices};
 use crate::audience::block::MAX_ROW_BYTES;
-use crate::audience::error::BadRow;
 use crate::audience::value::Value;
 
 /// A row that no file has: its only field holds NULs, which no account may.
@@ -90,7 +89,7 @@ impl CsvReader {
         let error = |reader: &Self, reason: String| Error::Header { name: reader.named.name.clone(), reason };
         match self.next_row()? {
             Next::Row => {}
-            Next::Bad(bad) => return Err(error(self, bad.reason)),
+            Next::Bad { reason, .. } => return Err(error(self, reason)),
             Next::End => return Err(error(self, "is missing: the file is empty".to_owned())),
         }
         let mut names: Vec<String> = Vec::with_capacity(self.record.len());
@@ -113,7 +112,7 @@ impl CsvReader {
             let after = self.csv.position().line();
             let bad = |line, reason: &str| {
                 // At most as many rows as lines: what an unclosed quote swallowed counts.
-                Ok(Next::Bad(BadRow { line, rows: (after - line).max(1), reason: reason.to_owned() }))
+                Ok(Next::Bad { line, rows: (after - line).max(1), reason: reason.to_owned() })
             };
             match read {
                 // Some field has swallowed the end mark. No `\n` ended its row, so that `line` is one too low.
@@ -157,7 +156,7 @@ impl CsvReader {
 
 enum Next {
     Row,
-    Bad(BadRow),
+    Bad { line: u64, rows: u64, reason: String },
     End,
 }
 
@@ -167,13 +166,13 @@ impl Reader for CsvReader {
         while !block.is_full() {
             match self.next_row()? {
                 Next::End => return Ok(false),
-                Next::Bad(bad) => block.bad_row(bad),
+                Next::Bad { line, rows, reason } => block.bad_row(line, rows, reason),
                 Next::Row if self.record.len() != width => {
                     let fields = self.record.len();
                     let s = if fields == 1 { "" } else { "s" };
                     let reason = format!("has {fields} field{s}, the header has {width}");
                     let rows = 1 + self.record.as_slice().bytes().filter(|b| *b == b'\n').count() as u64;
-                    block.bad_row(BadRow { line: self.line, rows, reason });
+                    block.bad_row(self.line, rows, reason);
                 }
                 Next::Row => {
                     for &index in &self.indices {

@@ -13,7 +13,6 @@ use serde_json::value::RawValue;
 use super::file::{self, Named};
 use super::{Block, Error, Reader, Wanted};
 use crate::audience::block::MAX_ROW_BYTES;
-use crate::audience::error::BadRow;
 use crate::audience::value::Value;
 
 /// Rows whose keys are taken for the file's columns.
@@ -40,7 +39,7 @@ impl Reader for JsonlReader {
             let row = self.lines.text().and_then(|text| push_row(text, &self.wanted, block));
             match row {
                 Ok(()) => block.end_row(line),
-                Err(reason) => block.bad_row(BadRow { line, rows: 1, reason }),
+                Err(reason) => block.bad_row(line, 1, reason),
             }
         }
         Ok(true)

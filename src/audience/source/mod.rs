@@ -5,12 +5,16 @@
 mod accounts;
 mod csv;
 mod file;
+mod files;
 mod jsonl;
+
+use std::path::{Path, PathBuf};
 
 use super::block::Block;
 use super::error::Error;
-use crate::campaign::Source;
+use crate::campaign::{Files, Source};
 use crate::diagnostic::nearest;
+use files::FilesReader;
 
 /// Gives the rows of one source, in its order.
 pub(super) trait Reader: Send {
@@ -48,27 +52,60 @@ pub struct Columns {
     /// True where there are surely no others. A JSONL file has no header; a key that its first 1,000 rows do
     /// not have may still stand in a later one.
     pub complete: bool,
+    /// Columns that some of the source's files have and others do not, each with a file that does not.
+    pub partial: Vec<(String, PathBuf)>,
 }
 
-/// Reads a source's columns: a CSV header, the keys of the first 1,000 JSONL rows (malformed ones passed over),
-/// or `account` for a list of accounts.
+/// Reads a source's columns: the CSV header (of several files, what all of them have), the keys of the first 1,000
+/// JSONL rows of each file (malformed ones passed over), or `account` for a list of accounts.
 ///
 /// # Errors
-/// The file cannot be read, or its header row is unusable.
+/// A file cannot be read, or its header row is unusable.
 pub fn columns(source: &Source) -> Result<Columns, Error> {
     match source {
-        Source::Accounts(_) => Ok(Columns { names: vec![accounts::COLUMN.to_owned()], complete: true }),
-        Source::Csv(path) => Ok(Columns { names: csv::header(path)?, complete: true }),
-        Source::Jsonl(path) => Ok(Columns { names: jsonl::keys(path)?, complete: false }),
+        Source::Accounts(_) => {
+            Ok(Columns { names: vec![accounts::COLUMN.to_owned()], complete: true, partial: Vec::new() })
+        }
+        Source::Csv(files) => shared(files, csv::header),
+        Source::Jsonl(files) => {
+            let mut names = Vec::new();
+            for path in &files.paths {
+                let keys = jsonl::keys(path)?;
+                names.extend(keys.into_iter().filter(|key| !names.contains(key)).collect::<Vec<_>>());
+            }
+            Ok(Columns { names, complete: false, partial: Vec::new() })
+        }
     }
 }
 
+/// The columns that all files have.
+fn shared(files: &Files, header: fn(&Path) -> Result<Vec<String>, Error>) -> Result<Columns, Error> {
+    let [first, others @ ..] = files.paths.as_slice() else {
+        return Ok(Columns { names: Vec::new(), complete: true, partial: Vec::new() });
+    };
+    let (mut names, mut partial) = (header(first)?, Vec::new());
+    for path in others {
+        let here = header(path)?;
+        for gone in names.extract_if(.., |name| !here.contains(name)) {
+            partial.push((gone, path.clone()));
+        }
+        let known = |name: &String| names.contains(name) || partial.iter().any(|(column, _)| column == name);
+        let added: Vec<String> = here.into_iter().filter(|name| !known(name)).collect();
+        partial.extend(added.into_iter().map(|name| (name, first.clone())));
+    }
+    Ok(Columns { names, complete: true, partial })
+}
+
 /// Opens a source for the rows of these columns.
-pub(super) fn open<'s>(source: &'s Source, wanted: &Wanted) -> Result<Box<dyn Reader + 's>, Error> {
+pub(super) fn open<'s>(source: &'s Source, wanted: &'s Wanted) -> Result<Box<dyn Reader + 's>, Error> {
     Ok(match source {
         Source::Accounts(accounts) => Box::new(accounts::AccountsReader::new(accounts, wanted)?),
-        Source::Csv(path) => Box::new(csv::CsvReader::open(path, wanted)?),
-        Source::Jsonl(path) => Box::new(jsonl::JsonlReader::open(path, wanted)?),
+        Source::Csv(files) => {
+            Box::new(FilesReader::new(files, move |path| Ok(Box::new(csv::CsvReader::open(path, wanted)?))))
+        }
+        Source::Jsonl(files) => Box::new(FilesReader::new(files, move |path| {
+            Ok(Box::new(jsonl::JsonlReader::open(path, wanted)?))
+        })),
     })
 }
 
@@ -76,7 +113,17 @@ pub(super) fn open<'s>(source: &'s Source, wanted: &Wanted) -> Result<Box<dyn Re
 pub(super) fn name(source: &Source) -> String {
     match source {
         Source::Accounts(_) => accounts::NAME.to_owned(),
-        Source::Csv(path) | Source::Jsonl(path) => path.display().to_string(),
+        Source::Csv(files) | Source::Jsonl(files) => files.name.display().to_string(),
+    }
+}
+
+/// The parts of the source whose lines are counted apart, as messages name them: its files.
+pub(super) fn places(source: &Source) -> Vec<String> {
+    match source {
+        Source::Accounts(_) => vec![name(source)],
+        Source::Csv(files) | Source::Jsonl(files) => {
+            files.paths.iter().map(|path| path.display().to_string()).collect()
+        }
     }
 }
 

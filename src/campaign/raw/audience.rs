@@ -15,10 +15,12 @@ pub struct RawAudience {
     /// The UserIDs themselves.
     #[schemars(length(min = 1), inner(length(min = 1)), example = ["alice", "bob"])]
     pub accounts: Option<Vec<String>>,
-    /// A CSV file with a header row; `.gz` and `.zst` are read as they are. Relative to this file.
-    #[schemars(length(min = 1), example = &"audiences/buyers.csv")]
+    /// A CSV file with a header row, or a pattern of such files; `.gz` and `.zst` are read as they are. Relative
+    /// to this file. In a pattern, `*`, `?` and `[…]` match within a name and `**` matches folders; its files are
+    /// read in the order of their paths, and each must have the columns that the campaign uses.
+    #[schemars(length(min = 1), example = &"audiences/buyers.csv", example = &"audiences/2026-*.csv")]
     pub csv: Option<String>,
-    /// A file with one JSON object a line; `.gz` and `.zst` are read as they are. Relative to this file.
+    /// A file with one JSON object a line, or a pattern of such files, as with `csv`. Relative to this file.
     #[schemars(length(min = 1), example = &"audiences/buyers.jsonl")]
     pub jsonl: Option<String>,
     /// The column that holds the UserID; needed with `csv` and `jsonl`.
@@ -46,10 +48,10 @@ pub struct RawExclusion {
     /// The UserIDs themselves.
     #[schemars(length(min = 1), inner(length(min = 1)))]
     pub accounts: Option<Vec<String>>,
-    /// A CSV file with a header row. Relative to this file.
+    /// A CSV file with a header row, or a pattern of such files. Relative to this file.
     #[schemars(length(min = 1), example = &"audiences/unsubscribed.csv")]
     pub csv: Option<String>,
-    /// A file with one JSON object a line. Relative to this file.
+    /// A file with one JSON object a line, or a pattern of such files. Relative to this file.
     #[schemars(length(min = 1))]
     pub jsonl: Option<String>,
     /// The column that holds the UserID; needed with `csv` and `jsonl`.
