@@ -24,6 +24,20 @@ pub enum Error {
         /// The decompressor's reason.
         cause: io::Error,
     },
+    /// A program could not be run, or did not end well: what it wrote until then is no audience.
+    #[error("`{program}` {reason}")]
+    Program {
+        /// The program, without its arguments.
+        program: String,
+        /// What happened, and the last it said.
+        reason: String,
+    },
+    /// A program may be run only where a person has allowed it.
+    #[error("`{program}` was not run: add --allow-commands to let campaigns run programs")]
+    ProgramNotAllowed {
+        /// The program, without its arguments.
+        program: String,
+    },
     /// A CSV file without a usable header row.
     #[error("the header row of {name} {reason}")]
     Header {

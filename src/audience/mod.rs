@@ -35,6 +35,19 @@ pub use value::Value;
 pub(crate) use intern::{Interner, Texts};
 pub(crate) use value::encode;
 
+/// What may be done to get at an audience, from the least to the most; each level includes those before it.
+///
+/// A campaign file in a pull request is not trusted: what its reader may cause is for the caller to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Files are read.
+    Files,
+    /// Connections are opened.
+    Connections,
+    /// Programs are run.
+    Programs,
+}
+
 /// The recipients of one run, in the order in which the source names them.
 #[derive(Debug)]
 pub struct Audience {

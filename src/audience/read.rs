@@ -8,7 +8,7 @@ use super::error::{BadRow, BadRows, Error};
 use super::filter::Condition;
 use super::intern::Full;
 use super::source::{self, Wanted};
-use super::{Audience, Place, Stats};
+use super::{Access, Audience, Place, Stats};
 use crate::campaign::{AudienceSpec, Exclusion, Filter, Source};
 
 /// Malformed rows kept to be shown.
@@ -28,12 +28,17 @@ const BLOCKS: usize = 4;
 /// gets nothing.
 ///
 /// # Errors
-/// A file cannot be read, is cut or damaged, lacks a column, or has more malformed rows than `max_bad_rows`
-/// allows; a suppression list may have none.
-pub fn read(spec: &AudienceSpec, carry: &[String], progress: &dyn Fn(u64)) -> Result<Audience, Error> {
+/// A source cannot be read, is beyond `access`, is cut or damaged, lacks a column, or has more malformed rows than
+/// `max_bad_rows` allows; a suppression list may have none.
+pub fn read(
+    spec: &AudienceSpec,
+    carry: &[String],
+    access: Access,
+    progress: &dyn Fn(u64),
+) -> Result<Audience, Error> {
     let mut builder = Builder::new();
     for exclusion in &spec.exclude {
-        exclude(exclusion, &mut builder)?;
+        exclude(exclusion, access, &mut builder)?;
     }
 
     let mut wanted = Wanted::account(&spec.account);
@@ -42,7 +47,7 @@ pub fn read(spec: &AudienceSpec, carry: &[String], progress: &dyn Fn(u64)) -> Re
     let carried: Vec<usize> = carry.iter().map(|column| wanted.column(column)).collect();
 
     let mut filtered = 0;
-    let tally = stream(&spec.source, &wanted, Some(spec.max_bad_rows), progress, |row| {
+    let tally = stream(&spec.source, &wanted, access, Some(spec.max_bad_rows), progress, |row| {
         if suppress.as_ref().is_some_and(|condition| condition.holds(row)) {
             builder.suppress(row.account())?;
         }
@@ -57,10 +62,10 @@ pub fn read(spec: &AudienceSpec, carry: &[String], progress: &dyn Fn(u64)) -> Re
     Ok(builder.finish(source::places(&spec.source), carry.to_vec(), tally.samples))
 }
 
-fn exclude(exclusion: &Exclusion, builder: &mut Builder) -> Result<(), Error> {
+fn exclude(exclusion: &Exclusion, access: Access, builder: &mut Builder) -> Result<(), Error> {
     let mut wanted = Wanted::account(&exclusion.account);
     let filter = compile(exclusion.filter.as_ref(), &mut wanted);
-    stream(&exclusion.source, &wanted, None, &|_| {}, |row| {
+    stream(&exclusion.source, &wanted, access, None, &|_| {}, |row| {
         if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
             builder.exclude(row.account())?;
         }
@@ -104,12 +109,13 @@ impl Tally {
 fn stream(
     source: &Source,
     wanted: &Wanted,
+    access: Access,
     allowed: Option<f64>,
     progress: &dyn Fn(u64),
     mut row: impl FnMut(&Row<'_>) -> Result<(), Full>,
 ) -> Result<Tally, Error> {
     let (name, places) = (source::name(source), source::places(source));
-    let mut reader = source::open(source, wanted)?;
+    let mut reader = source::open(source, wanted, access)?;
     let mut tally = Tally::default();
     let none_allowed = allowed.is_none_or(|share| share <= 0.0);
 

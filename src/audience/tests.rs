@@ -55,7 +55,7 @@ fn is(name: &str, value: &str) -> Filter {
 }
 
 fn read_with(spec: &AudienceSpec, carry: &[&str]) -> Result<Audience, Error> {
-    read(spec, &carry.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>(), &|_| {})
+    read(spec, &carry.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>(), Access::Programs, &|_| {})
 }
 
 fn accounts(audience: &Audience) -> Vec<&str> {
@@ -198,7 +198,7 @@ fn a_header_must_name_each_column_once() {
     let files = Files::new();
     let header = |text: &str| read_with(&files.csv(text), &[]).unwrap_err().to_string();
     assert!(header("id,name,id\nu,x,y\n").ends_with("has the column `id` twice"));
-    assert!(header("").ends_with("is missing: the file is empty"));
+    assert!(header("").ends_with("is missing: there is nothing in it"));
     assert!(header("user,name\nu,x\n").contains("has no column `id`; it has user, name"));
     let mut spec = files.csv("id,name\nu,x\n");
     spec.filter = Some(is("nam", "x"));
@@ -274,7 +274,7 @@ fn every_file_must_have_the_columns_that_are_used() {
         files.write("3.csv", "city,lang,id\nC,en,u3\n"),
     ];
     let source = Source::Csv(several(&parts));
-    let known = columns(&source).unwrap();
+    let known = columns(&source).unwrap().unwrap();
     assert_eq!((known.names, known.complete), (vec!["id".to_owned(), "lang".to_owned()], true));
     let lacking = |column: &str, part: usize| (column.to_owned(), parts[part].clone());
     assert_eq!(known.partial, [lacking("city", 1), lacking("new", 0)]);
@@ -413,7 +413,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn columns_are_known_before_the_audience_is_read() {
     let files = Files::new();
-    let of = |source| columns(&source).map(|c| (c.names, c.complete)).unwrap();
+    let of = |source| columns(&source).unwrap().map(|c| (c.names, c.complete)).unwrap();
     let csv = Source::Csv(files.write("a.csv.gz", compress("gz", "id,name\nbroken")).into());
     assert_eq!(of(csv), (vec!["id".to_owned(), "name".to_owned()], true));
     let rows =
@@ -553,7 +553,7 @@ fn progress_counts_rows() {
     let text: String =
         std::iter::once("id\n".to_owned()).chain((0..10_000).map(|n| format!("u{n}\n"))).collect();
     let seen = std::cell::RefCell::new(Vec::new());
-    read(&files.csv(text), &[], &|rows| seen.borrow_mut().push(rows)).unwrap();
+    read(&files.csv(text), &[], Access::Files, &|rows| seen.borrow_mut().push(rows)).unwrap();
     let seen = seen.into_inner();
     assert!(seen.is_sorted() && seen.len() > 1);
     assert_eq!(seen.last(), Some(&10_000));

@@ -60,7 +60,7 @@ pub fn read_campaign(
     secrets.retain(|secret| {
         !accounts.iter().any(|list| (list.start..list.start + list.len).contains(&secret.start))
     });
-    let (campaign, mut diagnostics) = resolve::campaign(value, &document, &files, workspace);
+    let (campaign, mut diagnostics) = resolve::campaign(value, &document, base, &files, workspace);
     diagnostics.append(absent);
     let campaign = campaign.filter(|_| secrets.is_empty() && !diagnostics.has_errors());
     let diagnostics = secret::conceal(&document.source, secrets, diagnostics);

@@ -2,6 +2,7 @@
 //! rules that need more than one value to decide.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use sha2::{Digest, Sha256};
 use super::check;
 use super::document::{Document, join};
 use super::raw::{
-    IntoNode, Misplaced, RawAudience, RawCampaign, RawDelivery, RawFilter, RawMaxFailures, RawMessage,
-    RawOnInDoubt, RawOperators, RawScalar, RawSource, RawTest,
+    IntoNode, Misplaced, RawAudience, RawCampaign, RawDelivery, RawFilter, RawFormat, RawMaxFailures,
+    RawMessage, RawOnInDoubt, RawOperators, RawScalar, RawSource, RawTest,
 };
 use super::schedule::RawSchedule;
 use super::spec::{
-    AudienceSpec, Campaign, Delivery, Exclusion, Files, Filter, MaxFailures, MessageSpec, OnInDoubt, Scalar,
-    Source, Test,
+    AudienceSpec, Campaign, Command, Delivery, Exclusion, Files, Filter, Format, MaxFailures, MessageSpec,
+    OnInDoubt, Scalar, Source, Test,
 };
 use super::units::{parse_duration, parse_share};
 use super::workspace::Workspace;
@@ -31,7 +32,7 @@ const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 const IN_FLIGHT: u32 = 64;
 const MAX_FAILURES: MaxFailures = MaxFailures::Share(0.05);
 
-/// Checks one campaign file's value. `files` holds the audience files that were found, by the JSON pointer that
+/// Checks one campaign file's value. `base` is the folder its paths are relative to; `files` holds the audience files that were found, by the JSON pointer that
 /// names them.
 ///
 /// Without a workspace (it is missing or has mistakes of its own) the file is checked all the same, but no
@@ -39,12 +40,13 @@ const MAX_FAILURES: MaxFailures = MaxFailures::Share(0.05);
 pub fn campaign(
     mut value: Value,
     document: &Arc<Document>,
+    base: &Path,
     files: &HashMap<String, Files>,
     workspace: Option<&Workspace>,
 ) -> (Option<Campaign>, Diagnostics) {
     let written = value.clone();
     let diagnostics = check::CAMPAIGN.check(&mut value, document);
-    let mut resolver = Resolver { document, files, diagnostics };
+    let mut resolver = Resolver { document, base, files, diagnostics };
     let campaign = match serde_json::from_value::<RawCampaign>(value) {
         Ok(raw) => resolver.campaign(raw, &written, workspace),
         Err(error) => {
@@ -59,6 +61,7 @@ pub fn campaign(
 
 struct Resolver<'a> {
     document: &'a Arc<Document>,
+    base: &'a Path,
     files: &'a HashMap<String, Files>,
     diagnostics: Diagnostics,
 }
@@ -208,6 +211,17 @@ impl Resolver<'_> {
             Source::Csv(files("csv")?)
         } else if raw.jsonl.is_some() {
             Source::Jsonl(files("jsonl")?)
+        } else if let Some(command) = raw.command {
+            let mut words = command.into_iter();
+            Source::Command(Command {
+                program: words.next()?,
+                args: words.collect(),
+                format: match raw.format? {
+                    RawFormat::Csv => Format::Csv,
+                    RawFormat::Jsonl => Format::Jsonl,
+                },
+                folder: self.base.to_owned(),
+            })
         } else {
             return None;
         };

@@ -90,6 +90,30 @@ pub enum Source {
     Csv(Files),
     /// Files with one JSON object a line; the same endings.
     Jsonl(Files),
+    /// What a program writes to its standard output.
+    Command(Command),
+}
+
+/// A program whose standard output is the audience. It is run only where a person allows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program: a name to look up in `PATH`, or a path relative to `folder`.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// What it writes.
+    pub format: Format,
+    /// The folder in which it runs: the campaign file's.
+    pub folder: PathBuf,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// CSV with a header row.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
 }
 
 /// The files of a source, in the order in which they are read.

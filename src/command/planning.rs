@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::context::Context;
 use super::failure::Failure;
 use crate::apply::{Intention, decide};
+use crate::audience::Access;
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
@@ -64,7 +65,7 @@ pub(super) fn plan_all(
     }
 
     let mut mistakes = Diagnostics::new();
-    due.iter().for_each(|(campaign, _)| mistakes.append(prepare::check(campaign)));
+    due.iter().for_each(|(campaign, _)| mistakes.append(prepare::check(campaign, context.access)));
     if mistakes.has_errors() {
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));
@@ -72,7 +73,7 @@ pub(super) fn plan_all(
     let mut failed = Vec::new();
     for (campaign, due) in due {
         let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
-        match plan_one(campaign, occurrence, store) {
+        match plan_one(campaign, occurrence, context.access, store) {
             Ok(plan) => planned.plans.push(plan),
             Err(error) => failed.push(error),
         }
@@ -83,6 +84,7 @@ pub(super) fn plan_all(
 fn plan_one(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
+    access: Access,
     store: Option<&dyn Store>,
 ) -> Result<Plan, prepare::Error> {
     let progress = PlanProgress::new(&campaign.id);
@@ -90,7 +92,7 @@ fn plan_one(
     let taken = |random: u32, data_id: &str| {
         store.is_some_and(|store| store.has_key(random, data_id).unwrap_or(false))
     };
-    let plan = prepare::prepare(campaign, occurrence, &taken, &|rows| progress.show(rows));
+    let plan = prepare::prepare(campaign, occurrence, access, &taken, &|rows| progress.show(rows));
     progress.finish();
     plan
 }

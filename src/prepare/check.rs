@@ -1,6 +1,6 @@
 //! What a campaign file says against what its audience has: columns, variables, and the DataId's length.
 
-use crate::audience::{self, Columns};
+use crate::audience::{self, Access, Columns};
 use crate::campaign::{Campaign, Filter, Source};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::message::{DataId, Templates};
@@ -11,10 +11,12 @@ const USUAL_BATCHES: u32 = 9_999;
 /// A stand-in for the occurrence of a scheduled campaign, as long as any.
 const SCHEDULED_OCCURRENCE: &str = "20261124T0900Z";
 
-/// Every mistake of a campaign that its file alone does not show. Reads headers, never whole audiences.
-pub fn check(campaign: &Campaign) -> Diagnostics {
+/// Every mistake of a campaign that its file alone does not show. Reads headers, never whole audiences, and runs
+/// no program. What `access` keeps from being known is a warning with [`Access::Files`], which is for those who
+/// check and do not plan, and else an error.
+pub fn check(campaign: &Campaign, access: Access) -> Diagnostics {
     let mut mistakes = Diagnostics::new();
-    let columns = known_columns(campaign, &campaign.audience.source, "/audience", &mut mistakes);
+    let columns = known_columns(campaign, &campaign.audience.source, "/audience", access, &mut mistakes);
     if let Some(columns) = &columns {
         account(campaign, &campaign.audience.account, "/audience", columns, &mut mistakes);
         for filter in campaign.audience.filter.iter().chain(&campaign.audience.suppress) {
@@ -23,7 +25,7 @@ pub fn check(campaign: &Campaign) -> Diagnostics {
     }
     for (index, exclusion) in campaign.audience.exclude.iter().enumerate() {
         let pointer = format!("/audience/exclude/{index}");
-        if let Some(columns) = known_columns(campaign, &exclusion.source, &pointer, &mut mistakes) {
+        if let Some(columns) = known_columns(campaign, &exclusion.source, &pointer, access, &mut mistakes) {
             account(campaign, &exclusion.account, &pointer, &columns, &mut mistakes);
             if let Some(filter) = &exclusion.filter {
                 conditions(campaign, filter, &columns, &mut mistakes);
@@ -52,19 +54,41 @@ fn known_columns(
     campaign: &Campaign,
     source: &Source,
     pointer: &str,
+    access: Access,
     mistakes: &mut Diagnostics,
 ) -> Option<Columns> {
     let key = match source {
         Source::Accounts(_) => "accounts",
         Source::Csv(_) => "csv",
         Source::Jsonl(_) => "jsonl",
+        Source::Command(_) => "command",
     };
+    if let Source::Command(_) = source
+        && access < Access::Programs
+    {
+        mistakes.push(not_run(campaign, &format!("{pointer}/{key}"), access));
+    }
     match audience::columns(source) {
-        Ok(columns) => Some(columns),
+        Ok(columns) => columns,
         Err(error) => {
             let pointer = format!("{pointer}/{key}");
             mistakes.push(campaign.document.at_value(&pointer, "unreadable-audience", error.to_string()));
             None
+        }
+    }
+}
+
+fn not_run(campaign: &Campaign, pointer: &str, access: Access) -> Diagnostic {
+    let diagnostic = |message| campaign.document.at_key(pointer, "command-not-run", message);
+    match access {
+        Access::Files => {
+            diagnostic("the columns of `command` are not checked, because its program is not run")
+                .help("`plan --allow-commands` runs it")
+                .warning()
+        }
+        Access::Connections | Access::Programs => {
+            diagnostic("`command` runs a program, and that was not allowed")
+                .help("look at what it runs, then add `--allow-commands`")
         }
     }
 }

@@ -7,7 +7,7 @@ pub use check::check;
 
 use jiff::Timestamp;
 
-use crate::audience::{self, Audience};
+use crate::audience::{self, Access, Audience};
 use crate::campaign::Campaign;
 use crate::diagnostic::Diagnostics;
 use crate::message::{DataId, RenderError, Templates};
@@ -54,7 +54,7 @@ pub struct Occurrence<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Makes the plan of one run. `taken` says whether an earlier run used a MsgRandom with a DataId; `progress` is
+/// Makes the plan of one run. `access` must reach as far as the campaign's sources; `taken` says whether an earlier run used a MsgRandom with a DataId; `progress` is
 /// told the audience's rows read so far.
 ///
 /// # Errors
@@ -62,17 +62,18 @@ pub struct Occurrence<'a> {
 pub fn prepare(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
+    access: Access,
     taken: &dyn Fn(u32, &str) -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Plan, Error> {
-    let mistakes = check(campaign);
+    let mistakes = check(campaign, access);
     if mistakes.has_errors() {
         return Err(Error::Mistakes(mistakes));
     }
     let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence.name)];
     let templates =
         Templates::compile(&campaign.document, &campaign.message, &constants).map_err(Error::Mistakes)?;
-    let read = audience::read(&campaign.audience, templates.columns(), progress);
+    let read = audience::read(&campaign.audience, templates.columns(), access, progress);
     let audience = read.map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
     // There are never more batches than recipients.
     let data_id = DataId::compile(&campaign.document, &campaign.data_id, &constants, audience.len().max(1))

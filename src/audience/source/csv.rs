@@ -27,8 +27,8 @@ struct Input {
 }
 
 impl Input {
-    fn new(file: Box<dyn Read + Send>) -> Self {
-        Self { bytes: file.chain(Cursor::new(format!("\n{END_MARK}\n"))), row_bytes: 0 }
+    fn new(bytes: Box<dyn Read + Send>) -> Self {
+        Self { bytes: bytes.chain(Cursor::new(format!("\n{END_MARK}\n"))), row_bytes: 0 }
     }
 
     fn is_row_too_long(&self) -> bool {
@@ -60,25 +60,24 @@ pub(super) struct CsvReader {
 
 /// The header row of a CSV file.
 pub(super) fn header(path: &Path) -> Result<Vec<String>, Error> {
-    Ok(CsvReader::start(path)?.header)
+    Ok(CsvReader::start(file::open(path)?)?.header)
 }
 
 impl CsvReader {
-    pub(super) fn open(path: &Path, wanted: &Wanted) -> Result<Self, Error> {
-        let mut reader = Self::start(path)?;
+    pub(super) fn new(input: file::Input, wanted: &Wanted) -> Result<Self, Error> {
+        let mut reader = Self::start(input)?;
         reader.indices = indices(&reader.named.name, wanted, &reader.header)?;
         Ok(reader)
     }
 
-    fn start(path: &Path) -> Result<Self, Error> {
-        let (named, file) = file::open(path)?;
+    fn start((named, bytes): file::Input) -> Result<Self, Error> {
         let csv = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             // The library's own `\r\n` rule leaves the `\n` to the next row, and so miscounts lines.
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(file::BUFFER_BYTES)
-            .from_reader(Input::new(file));
+            .from_reader(Input::new(bytes));
         let record = StringRecord::new();
         let mut reader = Self { named, csv, record, header: Vec::new(), indices: Vec::new(), line: 0 };
         reader.header = reader.read_header()?;
@@ -90,7 +89,7 @@ impl CsvReader {
         match self.next_row()? {
             Next::Row => {}
             Next::Bad { reason, .. } => return Err(error(self, reason)),
-            Next::End => return Err(error(self, "is missing: the file is empty".to_owned())),
+            Next::End => return Err(error(self, "is missing: there is nothing in it".to_owned())),
         }
         let mut names: Vec<String> = Vec::with_capacity(self.record.len());
         for index in 0..self.record.len() {

@@ -3,6 +3,7 @@
 //! A reader turns its format into projected rows and malformed ones; it neither filters nor counts.
 
 mod accounts;
+mod command;
 mod csv;
 mod file;
 mod files;
@@ -10,9 +11,10 @@ mod jsonl;
 
 use std::path::{Path, PathBuf};
 
+use super::Access;
 use super::block::Block;
 use super::error::Error;
-use crate::campaign::{Files, Source};
+use crate::campaign::{Files, Format, Source};
 use crate::diagnostic::nearest;
 use files::FilesReader;
 
@@ -56,32 +58,38 @@ pub struct Columns {
     pub partial: Vec<(String, PathBuf)>,
 }
 
+impl Columns {
+    fn all(names: Vec<String>) -> Self {
+        Self { names, complete: true, partial: Vec::new() }
+    }
+}
+
 /// Reads a source's columns: the CSV header (of several files, what all of them have), the keys of the first 1,000
-/// JSONL rows of each file (malformed ones passed over), or `account` for a list of accounts.
+/// JSONL rows of each file (malformed ones passed over), or `account` for a list of accounts. `None` where only
+/// reading the source shows them: a program is not run for its header alone.
 ///
 /// # Errors
 /// A file cannot be read, or its header row is unusable.
-pub fn columns(source: &Source) -> Result<Columns, Error> {
+pub fn columns(source: &Source) -> Result<Option<Columns>, Error> {
     match source {
-        Source::Accounts(_) => {
-            Ok(Columns { names: vec![accounts::COLUMN.to_owned()], complete: true, partial: Vec::new() })
-        }
-        Source::Csv(files) => shared(files, csv::header),
+        Source::Accounts(_) => Ok(Some(Columns::all(vec![accounts::COLUMN.to_owned()]))),
+        Source::Csv(files) => shared(files, csv::header).map(Some),
         Source::Jsonl(files) => {
             let mut names = Vec::new();
             for path in &files.paths {
                 let keys = jsonl::keys(path)?;
                 names.extend(keys.into_iter().filter(|key| !names.contains(key)).collect::<Vec<_>>());
             }
-            Ok(Columns { names, complete: false, partial: Vec::new() })
+            Ok(Some(Columns { names, complete: false, partial: Vec::new() }))
         }
+        Source::Command(_) => Ok(None),
     }
 }
 
 /// The columns that all files have.
 fn shared(files: &Files, header: fn(&Path) -> Result<Vec<String>, Error>) -> Result<Columns, Error> {
     let [first, others @ ..] = files.paths.as_slice() else {
-        return Ok(Columns { names: Vec::new(), complete: true, partial: Vec::new() });
+        return Ok(Columns::all(Vec::new()));
     };
     let (mut names, mut partial) = (header(first)?, Vec::new());
     for path in others {
@@ -97,14 +105,28 @@ fn shared(files: &Files, header: fn(&Path) -> Result<Vec<String>, Error>) -> Res
 }
 
 /// Opens a source for the rows of these columns.
-pub(super) fn open<'s>(source: &'s Source, wanted: &'s Wanted) -> Result<Box<dyn Reader + 's>, Error> {
+pub(super) fn open<'s>(
+    source: &'s Source,
+    wanted: &'s Wanted,
+    access: Access,
+) -> Result<Box<dyn Reader + 's>, Error> {
     Ok(match source {
-        Source::Accounts(accounts) => Box::new(accounts::AccountsReader::new(accounts, wanted)?),
-        Source::Csv(files) => {
-            Box::new(FilesReader::new(files, move |path| Ok(Box::new(csv::CsvReader::open(path, wanted)?))))
+        Source::Command(command) if access < Access::Programs => {
+            return Err(Error::ProgramNotAllowed { program: command.program.clone() });
         }
+        Source::Command(command) => {
+            let output = command::run(command)?;
+            match command.format {
+                Format::Csv => Box::new(csv::CsvReader::new(output, wanted)?),
+                Format::Jsonl => Box::new(jsonl::JsonlReader::new(output, wanted)),
+            }
+        }
+        Source::Accounts(accounts) => Box::new(accounts::AccountsReader::new(accounts, wanted)?),
+        Source::Csv(files) => Box::new(FilesReader::new(files, move |path| {
+            Ok(Box::new(csv::CsvReader::new(file::open(path)?, wanted)?))
+        })),
         Source::Jsonl(files) => Box::new(FilesReader::new(files, move |path| {
-            Ok(Box::new(jsonl::JsonlReader::open(path, wanted)?))
+            Ok(Box::new(jsonl::JsonlReader::new(file::open(path)?, wanted)))
         })),
     })
 }
@@ -114,13 +136,14 @@ pub(super) fn name(source: &Source) -> String {
     match source {
         Source::Accounts(_) => accounts::NAME.to_owned(),
         Source::Csv(files) | Source::Jsonl(files) => files.name.display().to_string(),
+        Source::Command(command) => format!("the output of {}", command.program),
     }
 }
 
 /// The parts of the source whose lines are counted apart, as messages name them: its files.
 pub(super) fn places(source: &Source) -> Vec<String> {
     match source {
-        Source::Accounts(_) => vec![name(source)],
+        Source::Accounts(_) | Source::Command(_) => vec![name(source)],
         Source::Csv(files) | Source::Jsonl(files) => {
             files.paths.iter().map(|path| path.display().to_string()).collect()
         }

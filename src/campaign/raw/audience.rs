@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use super::super::units;
 use super::filter::RawFilter;
 
-/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`.
+const COMMAND: [&str; 4] = ["duckdb", "-csv", "-c", "select user_id, city from 's3://lake/buyers/*.parquet'"];
+
+/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`, `command`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Audience", extend("oneOf" = one_source()))]
+#[schemars(rename = "Audience", extend("oneOf" = one_source(), "dependentRequired" = {"format": ["command"]}))]
 pub struct RawAudience {
     /// The UserIDs themselves.
     #[schemars(length(min = 1), inner(length(min = 1)), example = ["alice", "bob"])]
@@ -23,7 +25,14 @@ pub struct RawAudience {
     /// A file with one JSON object a line, or a pattern of such files, as with `csv`. Relative to this file.
     #[schemars(length(min = 1), example = &"audiences/buyers.jsonl")]
     pub jsonl: Option<String>,
-    /// The column that holds the UserID; needed with `csv` and `jsonl`.
+    /// A program and its arguments: its standard output is the audience, in the given `format`. It runs in this
+    /// file's folder, without a shell, and only with `--allow-commands`. Unless it ends with status 0, and with a
+    /// whole line, nothing it wrote is used.
+    #[schemars(length(min = 1), extend("prefixItems" = [{"minLength": 1}]), example = COMMAND)]
+    pub command: Option<Vec<String>>,
+    /// What `command` writes.
+    pub format: Option<RawFormat>,
+    /// The column that holds the UserID; needed with every source but `accounts`.
     #[schemars(length(min = 1), example = &"user_id")]
     pub account: Option<String>,
     /// Rows that do not match are no recipients.
@@ -40,10 +49,10 @@ pub struct RawAudience {
     pub max_bad_rows: Option<String>,
 }
 
-/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`.
+/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`, `command`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Exclusion", extend("oneOf" = one_source()))]
+#[schemars(rename = "Exclusion", extend("oneOf" = one_source(), "dependentRequired" = {"format": ["command"]}))]
 pub struct RawExclusion {
     /// The UserIDs themselves.
     #[schemars(length(min = 1), inner(length(min = 1)))]
@@ -54,7 +63,13 @@ pub struct RawExclusion {
     /// A file with one JSON object a line, or a pattern of such files. Relative to this file.
     #[schemars(length(min = 1))]
     pub jsonl: Option<String>,
-    /// The column that holds the UserID; needed with `csv` and `jsonl`.
+    /// A program and its arguments: its standard output is the list, in the given `format`. It runs in this
+    /// file's folder, without a shell, and only with `--allow-commands`.
+    #[schemars(length(min = 1), extend("prefixItems" = [{"minLength": 1}]))]
+    pub command: Option<Vec<String>>,
+    /// What `command` writes.
+    pub format: Option<RawFormat>,
+    /// The column that holds the UserID; needed with every source but `accounts`.
     #[schemars(length(min = 1), example = &"user_id")]
     pub account: Option<String>,
     /// Only rows that match exclude.
@@ -80,7 +95,20 @@ pub struct RawSource {
     pub accounts: Option<Vec<String>>,
     pub csv: Option<String>,
     pub jsonl: Option<String>,
+    pub command: Option<Vec<String>>,
+    pub format: Option<RawFormat>,
     pub account: Option<String>,
+}
+
+/// How a program writes its rows.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Format")]
+pub enum RawFormat {
+    /// CSV with a header row.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
 }
 
 impl RawAudience {
@@ -90,6 +118,8 @@ impl RawAudience {
             accounts: self.accounts.take(),
             csv: self.csv.take(),
             jsonl: self.jsonl.take(),
+            command: self.command.take(),
+            format: self.format.take(),
             account: self.account.take(),
         }
     }
@@ -102,6 +132,8 @@ impl RawExclusion {
             accounts: self.accounts.take(),
             csv: self.csv.take(),
             jsonl: self.jsonl.take(),
+            command: self.command.take(),
+            format: self.format.take(),
             account: self.account.take(),
         }
     }
@@ -112,6 +144,7 @@ fn one_source() -> Value {
     json!([
         {"required": ["accounts"]},
         {"required": ["csv", "account"]},
-        {"required": ["jsonl", "account"]}
+        {"required": ["jsonl", "account"]},
+        {"required": ["command", "format", "account"]}
     ])
 }
