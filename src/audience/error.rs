@@ -3,6 +3,7 @@
 use std::io;
 
 use super::Place;
+use crate::secret;
 
 /// Why an audience could not be read. `name` is the file's path, or `accounts`.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,18 @@ pub enum Error {
         /// What happened, and the last it said.
         reason: String,
     },
+    /// A database cannot be reached, or its query fails. No message shows the connection string.
+    #[error("{reason}")]
+    Database {
+        /// What happened.
+        reason: String,
+    },
+    /// The connection string cannot be had.
+    #[error(transparent)]
+    Secret(secret::Error),
+    /// A connection may not be opened here.
+    #[error("the query was not run: no connection may be opened here")]
+    ConnectionNotAllowed,
     /// A program may be run only where a person has allowed it.
     #[error("`{program}` was not run: add --allow-commands to let campaigns run programs")]
     ProgramNotAllowed {

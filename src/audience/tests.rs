@@ -274,7 +274,7 @@ fn every_file_must_have_the_columns_that_are_used() {
         files.write("3.csv", "city,lang,id\nC,en,u3\n"),
     ];
     let source = Source::Csv(several(&parts));
-    let known = columns(&source).unwrap().unwrap();
+    let known = columns(&source, Access::Files).unwrap().unwrap();
     assert_eq!((known.names, known.complete), (vec!["id".to_owned(), "lang".to_owned()], true));
     let lacking = |column: &str, part: usize| (column.to_owned(), parts[part].clone());
     assert_eq!(known.partial, [lacking("city", 1), lacking("new", 0)]);
@@ -413,7 +413,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn columns_are_known_before_the_audience_is_read() {
     let files = Files::new();
-    let of = |source| columns(&source).unwrap().map(|c| (c.names, c.complete)).unwrap();
+    let of = |source| columns(&source, Access::Files).unwrap().map(|c| (c.names, c.complete)).unwrap();
     let csv = Source::Csv(files.write("a.csv.gz", compress("gz", "id,name\nbroken")).into());
     assert_eq!(of(csv), (vec!["id".to_owned(), "name".to_owned()], true));
     let rows =

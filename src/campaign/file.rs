@@ -56,6 +56,11 @@ pub fn read_campaign(
     let id = value["campaign"].as_str().map(str::to_owned);
     let (files, absent) = audience_files(&value, &document, base, find);
     let mut secrets = secret::suspects(&document.source.text);
+    for dsn in sources(&value).iter().map(|source| format!("{source}/postgres/dsn")) {
+        if value.pointer(&dsn).is_some_and(Value::is_string) {
+            secrets.push(document.place(&dsn).value);
+        }
+    }
     let accounts = account_lists(&value, &document);
     secrets.retain(|secret| {
         !accounts.iter().any(|list| (list.start..list.start + list.len).contains(&secret.start))

@@ -29,7 +29,7 @@ pub use file::{Absent, Checked, read_campaign, read_workspace};
 pub use loader::{LoadOptions, Loaded, load, load_workspace};
 pub use spec::{
     AudienceSpec, Campaign, Command, Delivery, Exclusion, Files, Filter, Format, MaxFailures, MessageSpec,
-    Node, OnInDoubt, Scalar, Source, Test,
+    Node, OnInDoubt, Postgres, Scalar, Source, Test,
 };
 pub use units::{parse_duration, parse_share};
 pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};

@@ -13,15 +13,15 @@ use super::check;
 use super::document::{Document, join};
 use super::raw::{
     IntoNode, Misplaced, RawAudience, RawCampaign, RawDelivery, RawFilter, RawFormat, RawMaxFailures,
-    RawMessage, RawOnInDoubt, RawOperators, RawScalar, RawSource, RawTest,
+    RawMessage, RawOnInDoubt, RawOperators, RawPostgres, RawScalar, RawSource, RawTest,
 };
 use super::schedule::RawSchedule;
 use super::spec::{
     AudienceSpec, Campaign, Command, Delivery, Exclusion, Files, Filter, Format, MaxFailures, MessageSpec,
-    OnInDoubt, Scalar, Source, Test,
+    OnInDoubt, Postgres, Scalar, Source, Test,
 };
 use super::units::{parse_duration, parse_share};
-use super::workspace::Workspace;
+use super::workspace::{Workspace, secret_ref};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::timpush::wire::LA_ID_BYTES_MAX;
 
@@ -211,6 +211,8 @@ impl Resolver<'_> {
             Source::Csv(files("csv")?)
         } else if raw.jsonl.is_some() {
             Source::Jsonl(files("jsonl")?)
+        } else if let Some(RawPostgres { query, dsn }) = raw.postgres {
+            Source::Postgres(Postgres { query, dsn: secret_ref(dsn, self.base)? })
         } else if let Some(command) = raw.command {
             let mut words = command.into_iter();
             Source::Command(Command {

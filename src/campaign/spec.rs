@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::document::Document;
 use super::schedule::Schedule;
+use super::workspace::SecretRef;
 
 /// A checked campaign. Built only by this module.
 #[derive(Debug, Clone)]
@@ -92,6 +93,17 @@ pub enum Source {
     Jsonl(Files),
     /// What a program writes to its standard output.
     Command(Command),
+    /// The rows of a query.
+    Postgres(Postgres),
+}
+
+/// A query to a PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// One statement that returns rows.
+    pub query: String,
+    /// Where the connection string is found.
+    pub dsn: SecretRef,
 }
 
 /// A program whose standard output is the audience. It is run only where a person allows it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::diagnostic::Diagnostics;
-use crate::{prepare, state, timpush};
+use crate::{prepare, secret, state, timpush};
 
 /// The end of a command that did not succeed. Printed in one place, with its exit code.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum Failure {
     Client(#[from] timpush::ClientError),
     /// A secret cannot be had.
     #[error(transparent)]
-    Secret(#[from] timpush::SecretError),
+    Secret(#[from] secret::Error),
     /// A file other than the state.
     #[error("cannot {action} {path}: {source}", path = .path.display())]
     File {

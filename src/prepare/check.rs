@@ -11,6 +11,8 @@ const USUAL_BATCHES: u32 = 9_999;
 /// A stand-in for the occurrence of a scheduled campaign, as long as any.
 const SCHEDULED_OCCURRENCE: &str = "20261124T0900Z";
 
+const NOT_CHECKED: &str = "columns-not-checked";
+
 /// Every mistake of a campaign that its file alone does not show. Reads headers, never whole audiences, and runs
 /// no program. What `access` keeps from being known is a warning with [`Access::Files`], which is for those who
 /// check and do not plan, and else an error.
@@ -61,34 +63,33 @@ fn known_columns(
         Source::Accounts(_) => "accounts",
         Source::Csv(_) => "csv",
         Source::Jsonl(_) => "jsonl",
+        Source::Postgres(_) => "postgres",
         Source::Command(_) => "command",
     };
-    if let Source::Command(_) = source
-        && access < Access::Programs
-    {
-        mistakes.push(not_run(campaign, &format!("{pointer}/{key}"), access));
+    let at = |code, message| campaign.document.at_key(&format!("{pointer}/{key}"), code, message);
+    match source {
+        Source::Postgres(_) if access < Access::Connections => mistakes.push(
+            at(NOT_CHECKED, "the columns of `postgres` are not checked, because no connection is opened")
+                .help("`plan` asks the database for them")
+                .warning(),
+        ),
+        Source::Command(_) if access < Access::Connections => mistakes.push(
+            at(NOT_CHECKED, "the columns of `command` are not checked, because its program is not run")
+                .help("`plan --allow-commands` runs it")
+                .warning(),
+        ),
+        Source::Command(_) if access < Access::Programs => mistakes.push(
+            at("command-not-allowed", "`command` runs a program, and that was not allowed")
+                .help("look at what it runs, then add `--allow-commands`"),
+        ),
+        _ => {}
     }
-    match audience::columns(source) {
+    match audience::columns(source, access) {
         Ok(columns) => columns,
         Err(error) => {
             let pointer = format!("{pointer}/{key}");
             mistakes.push(campaign.document.at_value(&pointer, "unreadable-audience", error.to_string()));
             None
-        }
-    }
-}
-
-fn not_run(campaign: &Campaign, pointer: &str, access: Access) -> Diagnostic {
-    let diagnostic = |message| campaign.document.at_key(pointer, "command-not-run", message);
-    match access {
-        Access::Files => {
-            diagnostic("the columns of `command` are not checked, because its program is not run")
-                .help("`plan --allow-commands` runs it")
-                .warning()
-        }
-        Access::Connections | Access::Programs => {
-            diagnostic("`command` runs a program, and that was not allowed")
-                .help("look at what it runs, then add `--allow-commands`")
         }
     }
 }

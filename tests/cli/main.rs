@@ -2,4 +2,6 @@
 
 mod apply;
 mod bench;
+#[path = "../support/postgres.rs"]
+mod postgres;
 mod sources;

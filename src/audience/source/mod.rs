@@ -8,6 +8,7 @@ mod csv;
 mod file;
 mod files;
 mod jsonl;
+mod postgres;
 
 use std::path::{Path, PathBuf};
 
@@ -66,11 +67,12 @@ impl Columns {
 
 /// Reads a source's columns: the CSV header (of several files, what all of them have), the keys of the first 1,000
 /// JSONL rows of each file (malformed ones passed over), or `account` for a list of accounts. `None` where only
-/// reading the source shows them: a program is not run for its header alone.
+/// reading the source shows them (a program is not run for its header alone), or where `access` keeps them from
+/// being known. A query is prepared, not run.
 ///
 /// # Errors
-/// A file cannot be read, or its header row is unusable.
-pub fn columns(source: &Source) -> Result<Option<Columns>, Error> {
+/// A file cannot be read, or its header row is unusable; a database cannot be reached, or refuses the query.
+pub fn columns(source: &Source, access: Access) -> Result<Option<Columns>, Error> {
     match source {
         Source::Accounts(_) => Ok(Some(Columns::all(vec![accounts::COLUMN.to_owned()]))),
         Source::Csv(files) => shared(files, csv::header).map(Some),
@@ -82,7 +84,10 @@ pub fn columns(source: &Source) -> Result<Option<Columns>, Error> {
             }
             Ok(Some(Columns { names, complete: false, partial: Vec::new() }))
         }
-        Source::Command(_) => Ok(None),
+        Source::Postgres(postgres) if access >= Access::Connections => {
+            postgres::columns(postgres).map(|names| Some(Columns::all(names)))
+        }
+        Source::Postgres(_) | Source::Command(_) => Ok(None),
     }
 }
 
@@ -111,6 +116,8 @@ pub(super) fn open<'s>(
     access: Access,
 ) -> Result<Box<dyn Reader + 's>, Error> {
     Ok(match source {
+        Source::Postgres(_) if access < Access::Connections => return Err(Error::ConnectionNotAllowed),
+        Source::Postgres(query) => Box::new(postgres::PostgresReader::open(query, wanted)?),
         Source::Command(command) if access < Access::Programs => {
             return Err(Error::ProgramNotAllowed { program: command.program.clone() });
         }
@@ -136,6 +143,7 @@ pub(super) fn name(source: &Source) -> String {
     match source {
         Source::Accounts(_) => accounts::NAME.to_owned(),
         Source::Csv(files) | Source::Jsonl(files) => files.name.display().to_string(),
+        Source::Postgres(_) => postgres::NAME.to_owned(),
         Source::Command(command) => format!("the output of {}", command.program),
     }
 }
@@ -143,7 +151,7 @@ pub(super) fn name(source: &Source) -> String {
 /// The parts of the source whose lines are counted apart, as messages name them: its files.
 pub(super) fn places(source: &Source) -> Vec<String> {
     match source {
-        Source::Accounts(_) | Source::Command(_) => vec![name(source)],
+        Source::Accounts(_) | Source::Postgres(_) | Source::Command(_) => vec![name(source)],
         Source::Csv(files) | Source::Jsonl(files) => {
             files.paths.iter().map(|path| path.display().to_string()).collect()
         }

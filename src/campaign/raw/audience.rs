@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::super::units;
 use super::filter::RawFilter;
+use super::workspace::RawSecretKey;
 
 const COMMAND: [&str; 4] = ["duckdb", "-csv", "-c", "select user_id, city from 's3://lake/buyers/*.parquet'"];
 
-/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`, `command`.
+/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`, `postgres`, `command`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Audience", extend("oneOf" = one_source(), "dependentRequired" = {"format": ["command"]}))]
@@ -25,6 +26,8 @@ pub struct RawAudience {
     /// A file with one JSON object a line, or a pattern of such files, as with `csv`. Relative to this file.
     #[schemars(length(min = 1), example = &"audiences/buyers.jsonl")]
     pub jsonl: Option<String>,
+    /// A query to a PostgreSQL database. It runs in a read-only transaction; its rows are streamed.
+    pub postgres: Option<RawPostgres>,
     /// A program and its arguments: its standard output is the audience, in the given `format`. It runs in this
     /// file's folder, without a shell, and only with `--allow-commands`. Unless it ends with status 0, and with a
     /// whole line, nothing it wrote is used.
@@ -49,7 +52,7 @@ pub struct RawAudience {
     pub max_bad_rows: Option<String>,
 }
 
-/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`, `command`.
+/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`, `postgres`, `command`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Exclusion", extend("oneOf" = one_source(), "dependentRequired" = {"format": ["command"]}))]
@@ -63,6 +66,8 @@ pub struct RawExclusion {
     /// A file with one JSON object a line, or a pattern of such files. Relative to this file.
     #[schemars(length(min = 1))]
     pub jsonl: Option<String>,
+    /// A query to a PostgreSQL database.
+    pub postgres: Option<RawPostgres>,
     /// A program and its arguments: its standard output is the list, in the given `format`. It runs in this
     /// file's folder, without a shell, and only with `--allow-commands`.
     #[schemars(length(min = 1), extend("prefixItems" = [{"minLength": 1}]))]
@@ -95,9 +100,25 @@ pub struct RawSource {
     pub accounts: Option<Vec<String>>,
     pub csv: Option<String>,
     pub jsonl: Option<String>,
+    pub postgres: Option<RawPostgres>,
     pub command: Option<Vec<String>>,
     pub format: Option<RawFormat>,
     pub account: Option<String>,
+}
+
+/// A query to a PostgreSQL database.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Postgres")]
+pub struct RawPostgres {
+    /// One statement that returns rows. The first row of an account counts: where an account may have several,
+    /// let `order by` decide which that is. A condition written here spares the way that `where` would cost.
+    #[schemars(length(min = 1), example = &"select user_id, city from buyers where lang = 'en' order by user_id")]
+    pub query: String,
+    /// Where the connection string is found: `postgresql://user:password@host/database`, or `host=… user=…`.
+    /// Wherever the connection is encrypted, as `sslmode=require` demands it, the server's certificate is checked
+    /// against those of the system or of `SSL_CERT_FILE`. Never the string itself.
+    pub dsn: RawSecretKey,
 }
 
 /// How a program writes its rows.
@@ -118,6 +139,7 @@ impl RawAudience {
             accounts: self.accounts.take(),
             csv: self.csv.take(),
             jsonl: self.jsonl.take(),
+            postgres: self.postgres.take(),
             command: self.command.take(),
             format: self.format.take(),
             account: self.account.take(),
@@ -132,6 +154,7 @@ impl RawExclusion {
             accounts: self.accounts.take(),
             csv: self.csv.take(),
             jsonl: self.jsonl.take(),
+            postgres: self.postgres.take(),
             command: self.command.take(),
             format: self.format.take(),
             account: self.account.take(),
@@ -145,6 +168,7 @@ fn one_source() -> Value {
         {"required": ["accounts"]},
         {"required": ["csv", "account"]},
         {"required": ["jsonl", "account"]},
+        {"required": ["postgres", "account"]},
         {"required": ["command", "format", "account"]}
     ])
 }
