@@ -26,6 +26,8 @@ pub(super) struct Block {
     bad: Vec<Malformed>,
     /// The index of the file being read, among those of its source.
     file: u64,
+    /// See [`Block::skip_rows`].
+    skipped: u64,
 }
 
 /// A malformed row.
@@ -59,6 +61,17 @@ impl Block {
         self.cells.clear();
         self.rows.clear();
         self.bad.clear();
+        self.skipped = 0;
+    }
+
+    /// Counts rows that the reader left out, because [`Wanted::only`](super::source::Wanted::only) does not hold for
+    /// them.
+    pub(super) fn skip_rows(&mut self, count: u64) {
+        self.skipped += count;
+    }
+
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// Says from which of the source's files the next rows are.

@@ -17,12 +17,12 @@ pub enum Error {
         /// The system's reason.
         cause: io::Error,
     },
-    /// A compressed file ends early or does not decompress.
+    /// A compressed or Parquet file ends early or cannot be decoded.
     #[error("{name} is cut short or damaged: {cause}; write or fetch the file again")]
     Damaged {
         /// The file.
         name: String,
-        /// The decompressor's reason.
+        /// The decoder's reason.
         cause: io::Error,
     },
     /// A program could not be run, or did not end well: what it wrote until then is no audience.
@@ -51,7 +51,7 @@ pub enum Error {
         /// The program, without its arguments.
         program: String,
     },
-    /// A CSV file without a usable header row.
+    /// A CSV file without a usable header row, or a Parquet file whose columns are not.
     #[error("the header row of {name} {reason}")]
     Header {
         /// The file.
@@ -68,6 +68,18 @@ pub enum Error {
         column: String,
         /// The nearest column, or all of them.
         hint: String,
+    },
+    /// A Parquet column of a type that says nothing to an audience.
+    #[error(
+        "the column `{column}` of {name} holds {kind}; texts, numbers, booleans, dates and times can be used"
+    )]
+    ColumnType {
+        /// The file.
+        name: String,
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        kind: String,
     },
     /// A quoted CSV field that the file never closes. No share of malformed rows lets it pass, because nobody
     /// knows how many rows it holds.

@@ -46,6 +46,10 @@ pub fn read(
     let suppress = compile(spec.suppress.as_ref(), &mut wanted);
     let carried: Vec<usize> = carry.iter().map(|column| wanted.column(column)).collect();
 
+    if spec.suppress.is_none() {
+        wanted.set_only(spec.filter.clone());
+    }
+
     let mut filtered = 0;
     let tally = stream(&spec.source, &wanted, access, Some(spec.max_bad_rows), progress, |row| {
         if suppress.as_ref().is_some_and(|condition| condition.holds(row)) {
@@ -58,13 +62,15 @@ pub fn read(
             Ok(())
         }
     })?;
-    builder.stats = Stats { rows: tally.rows, bad: tally.bad, filtered, ..builder.stats };
+    builder.stats =
+        Stats { rows: tally.rows, bad: tally.bad, filtered: filtered + tally.skipped, ..builder.stats };
     Ok(builder.finish(source::places(&spec.source), carry.to_vec(), tally.samples))
 }
 
 fn exclude(exclusion: &Exclusion, access: Access, builder: &mut Builder) -> Result<(), Error> {
     let mut wanted = Wanted::account(&exclusion.account);
     let filter = compile(exclusion.filter.as_ref(), &mut wanted);
+    wanted.set_only(exclusion.filter.clone());
     stream(&exclusion.source, &wanted, access, None, &|_| {}, |row| {
         if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
             builder.exclude(row.account())?;
@@ -78,17 +84,19 @@ fn compile(filter: Option<&Filter>, wanted: &mut Wanted) -> Option<Condition> {
     filter.map(|filter| Condition::compile(filter, wanted))
 }
 
-/// Rows read and malformed ones among them.
+/// Rows read, and among them malformed ones and ones that the reader left out.
 #[derive(Debug, Default)]
 struct Tally {
     rows: u64,
+    skipped: u64,
     bad: u64,
     samples: Vec<BadRow>,
 }
 
 impl Tally {
     fn add(&mut self, block: &Block, places: &[String]) {
-        self.rows += block.rows().len() as u64;
+        self.rows += block.rows().len() as u64 + block.skipped();
+        self.skipped += block.skipped();
         for bad in block.bad_rows() {
             self.rows += bad.rows;
             self.bad += bad.rows;
@@ -155,6 +163,6 @@ fn stream(
     if tally.is_within(allowed) {
         return Ok(tally);
     }
-    let Tally { rows, bad, samples } = tally;
+    let Tally { rows, bad, samples, .. } = tally;
     Err(Error::BadRows(BadRows { name, bad, rows, allowed, samples }))
 }

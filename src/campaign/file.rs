@@ -13,7 +13,7 @@ use super::{resolve, secret, workspace, yaml};
 use crate::diagnostic::{Diagnostics, SourceFile, Span};
 
 /// The keys of a source that name files.
-const FILE_KEYS: [&str; 2] = ["csv", "jsonl"];
+const FILE_KEYS: [&str; 3] = ["csv", "jsonl", "parquet"];
 
 /// What came out of one campaign file.
 #[derive(Debug)]

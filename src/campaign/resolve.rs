@@ -211,6 +211,8 @@ impl Resolver<'_> {
             Source::Csv(files("csv")?)
         } else if raw.jsonl.is_some() {
             Source::Jsonl(files("jsonl")?)
+        } else if raw.parquet.is_some() {
+            Source::Parquet(files("parquet")?)
         } else if let Some(RawPostgres { query, dsn }) = raw.postgres {
             Source::Postgres(Postgres { query, dsn: secret_ref(dsn, self.base)? })
         } else if let Some(command) = raw.command {

@@ -91,6 +91,8 @@ pub enum Source {
     Csv(Files),
     /// Files with one JSON object a line; the same endings.
     Jsonl(Files),
+    /// Parquet files.
+    Parquet(Files),
     /// What a program writes to its standard output.
     Command(Command),
     /// The rows of a query.

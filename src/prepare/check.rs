@@ -63,6 +63,7 @@ fn known_columns(
         Source::Accounts(_) => "accounts",
         Source::Csv(_) => "csv",
         Source::Jsonl(_) => "jsonl",
+        Source::Parquet(_) => "parquet",
         Source::Postgres(_) => "postgres",
         Source::Command(_) => "command",
     };

@@ -45,14 +45,21 @@ impl Named {
 /// Bytes to parse, and what to call them.
 pub(super) type Input = (Named, Box<dyn Read + Send>);
 
-/// The plain bytes of a file: `.gz` and `.zst` (in any case, of one or several members) are decompressed.
-pub(super) fn open(path: &Path) -> Result<Input, Error> {
+/// A file and what to call it.
+pub(super) fn open_plain(path: &Path) -> Result<(String, File), Error> {
     let name = path.display().to_string();
     let io_error = |cause| Error::Io { name: name.clone(), cause };
     let file = File::open(path).map_err(io_error)?;
     if file.metadata().map_err(io_error)?.is_dir() {
         return Err(io_error(io::ErrorKind::IsADirectory.into()));
     }
+    Ok((name, file))
+}
+
+/// The plain bytes of a file: `.gz` and `.zst` (in any case, of one or several members) are decompressed.
+pub(super) fn open(path: &Path) -> Result<Input, Error> {
+    let (name, file) = open_plain(path)?;
+    let io_error = |cause| Error::Io { name: name.clone(), cause };
     let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
     let (origin, reader): (Origin, Box<dyn Read + Send>) = match ending.as_str() {
         "gz" => (

@@ -8,6 +8,7 @@ mod csv;
 mod file;
 mod files;
 mod jsonl;
+mod parquet;
 mod postgres;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::Access;
 use super::block::Block;
 use super::error::Error;
-use crate::campaign::{Files, Format, Source};
+use crate::campaign::{Files, Filter, Format, Source};
 use crate::diagnostic::nearest;
 use files::FilesReader;
 
@@ -25,25 +26,38 @@ pub(super) trait Reader: Send {
     fn fill(&mut self, block: &mut Block) -> Result<bool, Error>;
 }
 
-/// The columns to project to. The first is the account's.
+/// The columns to project to (the first is the account's), and which rows matter.
 #[derive(Debug)]
-pub(super) struct Wanted(Vec<String>);
+pub(super) struct Wanted {
+    names: Vec<String>,
+    only: Option<Filter>,
+}
 
 impl Wanted {
     pub(super) fn account(column: &str) -> Self {
-        Self(vec![column.to_owned()])
+        Self { names: vec![column.to_owned()], only: None }
     }
 
     /// The cell index of a column, asking for it where nobody did before.
     pub(super) fn column(&mut self, name: &str) -> usize {
-        self.0.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.0.push(name.to_owned());
-            self.0.len() - 1
+        self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
         })
     }
 
+    /// Lets a reader leave out rows for which this filter does not hold, where that spares it reading them. They
+    /// are counted, but not looked at: one that is malformed is not told.
+    pub(super) fn set_only(&mut self, filter: Option<Filter>) {
+        self.only = filter;
+    }
+
+    pub(super) fn only(&self) -> Option<&Filter> {
+        self.only.as_ref()
+    }
+
     fn names(&self) -> &[String] {
-        &self.0
+        &self.names
     }
 }
 
@@ -65,7 +79,7 @@ impl Columns {
     }
 }
 
-/// Reads a source's columns: the CSV header (of several files, what all of them have), the keys of the first 1,000
+/// Reads a source's columns: those of the CSV or Parquet header (of several files, what all of them have), the keys of the first 1,000
 /// JSONL rows of each file (malformed ones passed over), or `account` for a list of accounts. `None` where only
 /// reading the source shows them (a program is not run for its header alone), or where `access` keeps them from
 /// being known. A query is prepared, not run.
@@ -76,6 +90,7 @@ pub fn columns(source: &Source, access: Access) -> Result<Option<Columns>, Error
     match source {
         Source::Accounts(_) => Ok(Some(Columns::all(vec![accounts::COLUMN.to_owned()]))),
         Source::Csv(files) => shared(files, csv::header).map(Some),
+        Source::Parquet(files) => shared(files, parquet::columns).map(Some),
         Source::Jsonl(files) => {
             let mut names = Vec::new();
             for path in &files.paths {
@@ -116,6 +131,9 @@ pub(super) fn open<'s>(
     access: Access,
 ) -> Result<Box<dyn Reader + 's>, Error> {
     Ok(match source {
+        Source::Parquet(files) => Box::new(FilesReader::new(files, move |path| {
+            Ok(Box::new(parquet::ParquetReader::open(path, wanted)?))
+        })),
         Source::Postgres(_) if access < Access::Connections => return Err(Error::ConnectionNotAllowed),
         Source::Postgres(query) => Box::new(postgres::PostgresReader::open(query, wanted)?),
         Source::Command(command) if access < Access::Programs => {
@@ -142,7 +160,9 @@ pub(super) fn open<'s>(
 pub(super) fn name(source: &Source) -> String {
     match source {
         Source::Accounts(_) => accounts::NAME.to_owned(),
-        Source::Csv(files) | Source::Jsonl(files) => files.name.display().to_string(),
+        Source::Csv(files) | Source::Jsonl(files) | Source::Parquet(files) => {
+            files.name.display().to_string()
+        }
         Source::Postgres(_) => postgres::NAME.to_owned(),
         Source::Command(command) => format!("the output of {}", command.program),
     }
@@ -152,7 +172,7 @@ pub(super) fn name(source: &Source) -> String {
 pub(super) fn places(source: &Source) -> Vec<String> {
     match source {
         Source::Accounts(_) | Source::Postgres(_) | Source::Command(_) => vec![name(source)],
-        Source::Csv(files) | Source::Jsonl(files) => {
+        Source::Csv(files) | Source::Jsonl(files) | Source::Parquet(files) => {
             files.paths.iter().map(|path| path.display().to_string()).collect()
         }
     }

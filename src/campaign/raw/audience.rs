@@ -10,7 +10,7 @@ use super::workspace::RawSecretKey;
 
 const COMMAND: [&str; 4] = ["duckdb", "-csv", "-c", "select user_id, city from 's3://lake/buyers/*.parquet'"];
 
-/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`, `postgres`, `command`.
+/// Who gets it: exactly one of `accounts`, `csv`, `jsonl`, `parquet`, `postgres`, `command`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Audience", extend("oneOf" = one_source(), "dependentRequired" = {"format": ["command"]}))]
@@ -26,6 +26,11 @@ pub struct RawAudience {
     /// A file with one JSON object a line, or a pattern of such files, as with `csv`. Relative to this file.
     #[schemars(length(min = 1), example = &"audiences/buyers.jsonl")]
     pub jsonl: Option<String>,
+    /// A Parquet file, or a pattern of such files, as with `csv`. Relative to this file. Only the columns that the
+    /// campaign uses are read, and row groups in which, by their statistics, `where` holds for nobody are passed
+    /// over (with `suppress_where` all are read).
+    #[schemars(length(min = 1), example = &"audiences/buyers/**/*.parquet")]
+    pub parquet: Option<String>,
     /// A query to a PostgreSQL database. It runs in a read-only transaction; its rows are streamed.
     pub postgres: Option<RawPostgres>,
     /// A program and its arguments: its standard output is the audience, in the given `format`. It runs in this
@@ -52,7 +57,7 @@ pub struct RawAudience {
     pub max_bad_rows: Option<String>,
 }
 
-/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`, `postgres`, `command`.
+/// A suppression list: exactly one of `accounts`, `csv`, `jsonl`, `parquet`, `postgres`, `command`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Exclusion", extend("oneOf" = one_source(), "dependentRequired" = {"format": ["command"]}))]
@@ -66,6 +71,9 @@ pub struct RawExclusion {
     /// A file with one JSON object a line, or a pattern of such files. Relative to this file.
     #[schemars(length(min = 1))]
     pub jsonl: Option<String>,
+    /// A Parquet file, or a pattern of such files. Relative to this file.
+    #[schemars(length(min = 1))]
+    pub parquet: Option<String>,
     /// A query to a PostgreSQL database.
     pub postgres: Option<RawPostgres>,
     /// A program and its arguments: its standard output is the list, in the given `format`. It runs in this
@@ -100,6 +108,7 @@ pub struct RawSource {
     pub accounts: Option<Vec<String>>,
     pub csv: Option<String>,
     pub jsonl: Option<String>,
+    pub parquet: Option<String>,
     pub postgres: Option<RawPostgres>,
     pub command: Option<Vec<String>>,
     pub format: Option<RawFormat>,
@@ -139,6 +148,7 @@ impl RawAudience {
             accounts: self.accounts.take(),
             csv: self.csv.take(),
             jsonl: self.jsonl.take(),
+            parquet: self.parquet.take(),
             postgres: self.postgres.take(),
             command: self.command.take(),
             format: self.format.take(),
@@ -154,6 +164,7 @@ impl RawExclusion {
             accounts: self.accounts.take(),
             csv: self.csv.take(),
             jsonl: self.jsonl.take(),
+            parquet: self.parquet.take(),
             postgres: self.postgres.take(),
             command: self.command.take(),
             format: self.format.take(),
@@ -168,6 +179,7 @@ fn one_source() -> Value {
         {"required": ["accounts"]},
         {"required": ["csv", "account"]},
         {"required": ["jsonl", "account"]},
+        {"required": ["parquet", "account"]},
         {"required": ["postgres", "account"]},
         {"required": ["command", "format", "account"]}
     ])
