@@ -162,12 +162,13 @@ impl Diagnostics {
         self.0.iter().any(|d| d.severity == Severity::Error)
     }
 
-    /// Puts them in the order in which a reader meets them: by file, then by place.
+    /// Puts them in the order in which a reader meets them, by file, then by place, each once.
     pub fn sort(&mut self) {
         self.0.sort_by(|a, b| {
             let key = |d: &Diagnostic| (d.path.clone(), d.place.as_ref().map(|(_, span)| *span), d.code);
             key(a).cmp(&key(b))
         });
+        self.0.dedup();
     }
 
     /// In order.
@@ -179,6 +180,14 @@ impl Diagnostics {
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
         Self(vec![diagnostic])
+    }
+}
+
+impl<'d> IntoIterator for &'d Diagnostics {
+    type Item = &'d Diagnostic;
+    type IntoIter = std::slice::Iter<'d, Diagnostic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 use tracing::{debug, warn};
 
-use super::journal::Journal;
+use super::journal::{Journal, Reply};
 use super::signals::Signals;
 use crate::executor::{End, Event, Executor, Pause, Step, Tick};
 use crate::outcome::{Answer, Outcome};
@@ -18,7 +18,7 @@ use crate::timpush::{Call, Client};
 /// How long calls in flight are waited for once the run is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// How often the observer is told.
+/// How often the observer is told, and a person's word to pause is looked for.
 const PROGRESS: Duration = Duration::from_millis(100);
 
 /// A moment of a run, for progress bars.
@@ -81,6 +81,7 @@ pub(super) async fn drive(
         };
         if next_progress <= Instant::now() {
             observe(progress(executor, now(), drain_until.is_some()));
+            journal.ask_hold();
             next_progress = Instant::now() + PROGRESS;
         }
         let wake = [wake, Some(next_progress), drain_until].into_iter().flatten().min();
@@ -88,10 +89,17 @@ pub(super) async fn drive(
 
         tokio::select! {
             biased;
-            Some(committed) = journal.committed() => {
-                payloads.extend(committed?);
-                executor.handle(now(), Event::Durable);
-            }
+            Some(reply) = journal.reply() => match reply? {
+                Reply::Committed(begun) => {
+                    payloads.extend(begun);
+                    executor.handle(now(), Event::Durable);
+                }
+                Reply::Hold(None) => {}
+                Reply::Hold(Some(_)) => {
+                    drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
+                    executor.handle(now(), Event::Interrupted(Pause::Operator));
+                }
+            },
             Some(ended) = calls.join_next() => {
                 let (attempt, outcome) = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
                 in_flight.retain(|other| *other != attempt);

@@ -10,29 +10,45 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 use tokio::sync::mpsc as channel;
 
-use crate::state::{self, Attempt, Change, Payload, Store};
+use crate::state::{self, Attempt, Change, Hold, Payload, Store};
 
-/// What is durable now: the attempts that were begun, each with what its call needs.
-pub(super) type Begun = Vec<(Attempt, Payload)>;
+/// What the thread is asked.
+#[derive(Debug)]
+enum Ask {
+    Commit(Vec<Change>),
+    Hold,
+}
+
+/// What it answers, in the order of the asks.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// Durable; the attempts that were begun, each with what its call needs.
+    Committed(Vec<(Attempt, Payload)>),
+    /// Whether the run is held back now.
+    Hold(Option<Hold>),
+}
 
 /// A handle to the thread that commits.
 #[derive(Debug)]
 pub(super) struct Journal {
     /// Dropped to end the thread.
-    asks: Option<mpsc::Sender<Vec<Change>>>,
-    replies: channel::UnboundedReceiver<state::Result<Begun>>,
+    asks: Option<mpsc::Sender<Ask>>,
+    replies: channel::UnboundedReceiver<state::Result<Reply>>,
     thread: Option<JoinHandle<Box<dyn Store>>>,
 }
 
 impl Journal {
     /// Hands the store to a thread that commits changes of one run.
     pub(super) fn start(mut store: Box<dyn Store>, run: &str) -> Self {
-        let (asks, asked) = mpsc::channel::<Vec<Change>>();
+        let (asks, asked) = mpsc::channel::<Ask>();
         let (reply, replies) = channel::unbounded_channel();
         let run: Arc<str> = run.into();
         let thread = std::thread::spawn(move || {
-            while let Ok(changes) = asked.recv() {
-                let done = commit(store.as_mut(), &run, &changes);
+            while let Ok(ask) = asked.recv() {
+                let done = match ask {
+                    Ask::Commit(changes) => commit(store.as_mut(), &run, &changes),
+                    Ask::Hold => store.hold(&run).map(Reply::Hold),
+                };
                 let failed = done.is_err();
                 // After a failed commit the state's word is what stands; nothing more is tried on it.
                 if reply.send(done).is_err() || failed {
@@ -44,14 +60,23 @@ impl Journal {
         Self { asks: Some(asks), replies, thread: Some(thread) }
     }
 
-    /// Asks for a commit; [`Journal::committed`] gives its end.
+    /// Asks for a commit.
     pub(super) fn commit(&self, changes: Vec<Change>) {
-        // A thread that is gone has said why in its last reply.
-        let _ = self.asks.as_ref().map(|asks| asks.send(changes));
+        self.ask(Ask::Commit(changes));
     }
 
-    /// Waits for the commit that was asked for. Cancel safe.
-    pub(super) async fn committed(&mut self) -> Option<state::Result<Begun>> {
+    /// Asks whether a person holds the run back.
+    pub(super) fn ask_hold(&self) {
+        self.ask(Ask::Hold);
+    }
+
+    fn ask(&self, ask: Ask) {
+        // A thread that is gone has said why in its last reply.
+        let _ = self.asks.as_ref().map(|asks| asks.send(ask));
+    }
+
+    /// Waits for the next answer; `None` after the last one. Cancel safe.
+    pub(super) async fn reply(&mut self) -> Option<state::Result<Reply>> {
         self.replies.recv().await
     }
 
@@ -63,11 +88,12 @@ impl Journal {
     }
 }
 
-fn commit(store: &mut dyn Store, run: &str, changes: &[Change]) -> state::Result<Begun> {
+fn commit(store: &mut dyn Store, run: &str, changes: &[Change]) -> state::Result<Reply> {
     store.commit(run, changes, Timestamp::now())?;
     let begun = changes.iter().filter_map(|change| match change {
         Change::Begin(attempt) => Some(*attempt),
         _ => None,
     });
-    begun.map(|attempt| Ok((attempt, store.payload(run, attempt.batch)?))).collect()
+    let payloads = begun.map(|attempt| Ok((attempt, store.payload(run, attempt.batch)?)));
+    payloads.collect::<state::Result<_>>().map(Reply::Committed)
 }

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::executor::{End, Executor, Limits, Pace, Settings, Tick};
-use crate::state::{self, Run, Store};
+use crate::executor::{End, Executor, Limits, Pace, Pause, Settings, Tick};
+use crate::state::{self, Hold, Note, Run, Store};
 use crate::timpush::Client;
 use journal::Journal;
 
@@ -38,6 +38,8 @@ pub struct Runner {
     pub limits: Limits,
     /// Whether to stop.
     pub signals: Signals,
+    /// Who runs it, for the run's events.
+    pub who: String,
 }
 
 impl Runner {
@@ -67,7 +69,29 @@ impl Runner {
             observe,
         )
         .await;
-        (journal.stop(), end)
+        let mut store = journal.stop();
+        let end = end.and_then(|end| self.record(store.as_mut(), run, &end).map(|()| end));
+        (store, end)
+    }
+
+    /// Writes down how it ended. What the breaker stopped stays so until a person lets it go on.
+    fn record(&self, store: &mut dyn Store, run: &Run, end: &End) -> state::Result<()> {
+        let now = Timestamp::now();
+        let note = |why: String| Note { who: self.who.clone(), why };
+        match end {
+            End::Complete => store.decree(&run.id, "ended", &[], &note(String::new()), now),
+            End::Paused(Pause::Breaker(why)) => {
+                store.set_hold(&run.id, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
+            }
+            // The person's own event says who and why.
+            End::Paused(Pause::Operator) => Ok(()),
+            End::Paused(Pause::Signal) => {
+                store.decree(&run.id, "stopped", &[], &note("a signal".to_owned()), now)
+            }
+            End::Paused(Pause::Vendor(answer) | Pause::Unavailable(answer)) => {
+                store.decree(&run.id, "stopped", &[], &note(answer.to_string()), now)
+            }
+        }
     }
 
     fn executor(&self, store: &mut dyn Store, run: &Run) -> state::Result<Executor> {
@@ -77,7 +101,7 @@ impl Runner {
         } else {
             store.last_attempts(&run.app, REMEMBER_MOST, now - REMEMBER)?
         };
-        let batches = store.take_up(&run.id, now)?;
+        let batches = store.take_up(&run.id, &Note { who: self.who.clone(), why: String::new() }, now)?;
         let tally = store.run(&run.id)?.tally;
         let settings = Settings {
             delivery: run.delivery,

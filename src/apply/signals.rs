@@ -12,11 +12,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Must be called within a tokio runtime.
+    /// Listens from now on, and says `announcement` on the first signal. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// Where the operating system refuses to register a handler.
-    pub fn listen() -> std::io::Result<Self> {
+    pub fn listen(announcement: &'static str) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -31,9 +31,7 @@ impl Signals {
                     // The state is sound at every moment: what is open in it will be in doubt.
                     std::process::exit(EXIT_STOPPED);
                 }
-                tracing::warn!(
-                    "stopping: waiting up to 5 s for the calls in flight; once more to stop at once"
-                );
+                tracing::warn!("{announcement}");
             }
         });
         Ok(Self { asked })
@@ -42,7 +40,7 @@ impl Signals {
     /// Waits until the process is asked to stop. Cancel safe.
     pub async fn stopped(&mut self) {
         if self.asked.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -148,7 +148,7 @@ impl Builder {
 impl Audience {
     /// Drops the tuples that nobody who is in has, and counts the others anew. Nothing is rendered, and no error
     /// raised, for the sake of somebody who gets nothing.
-    fn drop_unused_tuples(&mut self) {
+    pub(super) fn drop_unused_tuples(&mut self) {
         const UNUSED: u32 = u32::MAX;
         let mut renumbered = vec![UNUSED; self.lines.len()];
         let mut kept = Vec::new();

@@ -25,6 +25,8 @@ mod source;
 mod tests;
 mod value;
 
+use std::collections::HashSet;
+
 use sha2::{Digest, Sha256};
 
 pub use error::{BadRow, BadRows, Error};
@@ -190,6 +192,19 @@ impl Audience {
     /// SHA-256 over the carried columns' names, the recipients in order, and their values.
     pub fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// The same audience without those whom `keep` does not name. The others count as excluded.
+    #[must_use]
+    pub fn restricted_to(mut self, keep: &HashSet<String>) -> Self {
+        let kept: Vec<u32> = (0..self.len()).filter(|&index| keep.contains(self.account(index))).collect();
+        self.stats.excluded += u64::from(self.len()) - kept.len() as u64;
+        self.stats.recipients = kept.len() as u64;
+        self.tuple_of = kept.iter().map(|&index| self.tuple_of(index)).collect();
+        self.accounts = self.accounts.select(kept.into_iter());
+        self.drop_unused_tuples();
+        self.digest = self.compute_digest();
+        self
     }
 
     fn compute_digest(&self) -> [u8; 32] {

@@ -14,8 +14,6 @@ mod file;
 mod loader;
 mod raw;
 mod resolve;
-#[cfg(test)]
-mod samples;
 pub mod schedule;
 pub mod schema;
 mod secret;
@@ -33,3 +31,4 @@ pub use spec::{
 };
 pub use units::{parse_duration, parse_share};
 pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};
+pub use yaml::parse as parse_yaml;

@@ -26,11 +26,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::timpush::wire::LA_ID_BYTES_MAX;
 
 const DATA_ID: &str = "{{campaign}}/{{occurrence}}/{{batch}}";
-const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const TIMEOUT_MAX: Duration = Duration::from_mins(5);
-const IN_FLIGHT: u32 = 64;
-const MAX_FAILURES: MaxFailures = MaxFailures::Share(0.05);
 
 /// Checks one campaign file's value. `base` is the folder its paths are relative to; `files` holds the audience files that were found, by the JSON pointer that
 /// names them.
@@ -293,16 +290,17 @@ impl Resolver<'_> {
     }
 
     fn delivery(&mut self, raw: RawDelivery) -> Option<Delivery> {
+        let usual = Delivery::default();
         let max_failures = match raw.max_failures {
             Some(RawMaxFailures::Share(text)) => {
                 self.share(&text, "/delivery/max_failures").map(MaxFailures::Share)
             }
             Some(RawMaxFailures::Count(count)) => Some(MaxFailures::Count(count)),
-            None => Some(MAX_FAILURES),
+            None => Some(usual.max_failures),
         };
         let timeout = match raw.timeout {
             Some(text) => self.timeout(&text),
-            None => Some(TIMEOUT),
+            None => Some(usual.timeout),
         };
         Some(Delivery {
             max_failures: max_failures?,
@@ -311,7 +309,7 @@ impl Resolver<'_> {
                 Some(RawOnInDoubt::Hold) | None => OnInDoubt::Hold,
             },
             timeout: timeout?,
-            in_flight: raw.in_flight.unwrap_or(IN_FLIGHT),
+            in_flight: raw.in_flight.unwrap_or(usual.in_flight),
         })
     }
 

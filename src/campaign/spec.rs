@@ -243,6 +243,17 @@ pub struct Delivery {
     pub in_flight: u32,
 }
 
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            max_failures: MaxFailures::Share(0.05),
+            on_in_doubt: OnInDoubt::Hold,
+            timeout: Duration::from_secs(10),
+            in_flight: 64,
+        }
+    }
+}
+
 /// How many recipients may fail before a run pauses.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum MaxFailures {

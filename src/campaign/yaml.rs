@@ -23,7 +23,10 @@ const NODES_MAX: usize = 250_000;
 /// Most events that aliases may add to what is written.
 const ALIAS_EVENTS_MAX: usize = 10_000;
 
-/// Parses the bytes of one file, known to the user as `path`.
+/// Parses the bytes of one file, known to the user as `path`: its value, and where everything stands in it.
+///
+/// # Errors
+/// What is not UTF-8, not YAML, or YAML that could be read in two ways.
 pub fn parse(path: &Path, bytes: Vec<u8>) -> Result<(Value, Document), Diagnostics> {
     let text = String::from_utf8(bytes).map_err(|error| not_utf8(path, &error))?;
     let source = SourceFile::new(path, text);

@@ -7,12 +7,15 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::{Planned, plan_all};
+use super::planning::{Planned, plan_all, plan_one, summary};
 use super::target::Target;
-use super::{Global, context, output};
+use super::{Global, context, output, who};
 use crate::apply::{Runner, Signals};
+use crate::audience::Access;
 use crate::campaign::Workspace;
 use crate::executor::{End, Pause};
+use crate::plan::Plan;
+use crate::prepare::{Occurrence, Rest};
 use crate::report;
 use crate::report::progress::RunProgress;
 use crate::state::{Run, Store, Tally};
@@ -28,6 +31,9 @@ pub(super) struct Args {
     /// Go on with unfinished runs as they were frozen, though their campaigns have changed since
     #[arg(long)]
     as_frozen: bool,
+    /// Give what remains of unfinished runs the content that their campaigns have now
+    #[arg(long, conflicts_with = "as_frozen")]
+    replan: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -35,21 +41,44 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let (_lock, mut store) = context::open_to_write(&context.workspace, "apply")?;
     let mut planned = plan_all(&context, Some(store.as_ref()), Timestamp::now())?;
     if args.as_frozen {
-        planned.resumes.append(&mut planned.changed);
+        planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
+    let replans =
+        if args.replan { replan(&mut planned, context.access, store.as_ref())? } else { Vec::new() };
     planned.refuse_changed()?;
     output::print(&planned.text(&context.workspace))?;
+    for (_, plan) in &replans {
+        output::print(&report::plan::text(&summary(plan, &context.workspace)))?;
+    }
 
     if planned.sends_something() {
         let targets = open_targets(&context.workspace, &planned)?;
         approve(args, &planned)?;
-        let now = Timestamp::now();
+        let (now, note) = (Timestamp::now(), who::note(""));
         for plan in &planned.plans {
-            store.freeze(plan, now)?;
+            store.freeze(plan, &note, now)?;
         }
-        store = send(store, &planned, targets)?;
+        for (run, plan) in &replans {
+            store.replan(run, plan, &note, now)?;
+        }
+        store = send(store, &planned, &targets)?;
     }
     account(store.as_ref(), &planned)
+}
+
+/// New plans for what remains of runs whose campaigns have changed; the runs are to be resumed with them.
+fn replan(planned: &mut Planned, access: Access, store: &dyn Store) -> Result<Vec<(String, Plan)>, Failure> {
+    let mut replans = Vec::new();
+    for (campaign, run) in std::mem::take(&mut planned.changed) {
+        let rest =
+            Rest { accounts: store.pending_accounts(&run.id)?, first_batch: store.batches(&run.id)? + 1 };
+        let occurrence = Occurrence { name: &run.occurrence, expires_at: run.expires_at };
+        let plan = plan_one(&campaign, occurrence, access, Some(&rest), Some(store))
+            .map_err(|error| Failure::prepare(vec![error]))?;
+        replans.push((run.id.clone(), plan));
+        planned.resumes.push(Run { delivery: campaign.delivery, ..run });
+    }
+    Ok(replans)
 }
 
 /// Secrets are resolved and sandboxes started before anything is frozen: what cannot be sent to should not
@@ -100,7 +129,7 @@ fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
 fn send(
     mut store: Box<dyn Store>,
     planned: &Planned,
-    targets: BTreeMap<String, Target>,
+    targets: &BTreeMap<String, Target>,
 ) -> Result<Box<dyn Store>, Failure> {
     let mut runs = planned.resumes.clone();
     for plan in &planned.plans {
@@ -109,12 +138,17 @@ fn send(
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(async {
-        let signals = Signals::listen()
-            .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
+        let signals =
+            Signals::listen("stopping: waiting up to 5 s for the calls in flight; once more to stop at once")
+                .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
         for run in runs {
             let target = &targets[&run.app];
-            let mut runner =
-                Runner { client: target.client.clone(), limits: target.limits, signals: signals.clone() };
+            let mut runner = Runner {
+                client: target.client.clone(),
+                limits: target.limits,
+                signals: signals.clone(),
+                who: who::who(),
+            };
             let mut progress = RunProgress::new(&run.id);
             let (back, end) = runner.run(store, &run, &mut |moment| progress.show(moment)).await;
             store = back;
@@ -124,7 +158,7 @@ fn send(
                 End::Paused(pause) => {
                     output::say(&report::plan::paused(&run.id, &pause));
                     // The next run would meet the same server; a person asked for all of them to stop.
-                    if !matches!(pause, Pause::Breaker(_)) {
+                    if !matches!(pause, Pause::Breaker(_) | Pause::Operator) {
                         break;
                     }
                 }
@@ -137,7 +171,8 @@ fn send(
 /// The accounting: a line a run, and the sum as the last line of every apply.
 fn account(store: &dyn Store, planned: &Planned) -> Result<Exit, Failure> {
     let mut runs: Vec<Run> = Vec::new();
-    for run in planned.resumes.iter().chain(planned.settled.iter().map(|(run, _)| run)) {
+    let settled = planned.settled.iter().map(|(run, _)| run);
+    for run in planned.resumes.iter().chain(&planned.held).chain(settled) {
         runs.push(store.run(&run.id)?);
     }
     for plan in &planned.plans {

@@ -1,37 +1,42 @@
-//! `pushplan cancel`: gives up what remains of a run.
+//! `pushplan cancel`: gives up what remains of a run. A runner that is sending it stops first.
+
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Global, output};
-use crate::state::{Change, Hold, SkipReason, Status};
+use super::who::Word;
+use super::{Global, context, output};
+use crate::state::{self, Change, Hold, SkipReason, Status};
 
-/// Arguments of `cancel`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    /// The run, as `status` names it
-    run: String,
-}
+/// How long a runner that is told to stop is waited for: it drains for up to 5 s.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    if context::open_to_read(&workspace)?.is_none() {
-        return Err(Failure::Other(format!("there is no run '{}': nothing was ever applied here", args.run)));
-    }
-    let (_lock, mut store) = context::open_to_write(&workspace, "cancel")?;
+    let note = word.note();
+    let mut beside = context::open_beside(&workspace, &word.run)?;
+    beside.set_hold(&word.run, Some(Hold::Cancelled), "cancelled", &note, Timestamp::now())?;
+    drop(beside);
+
+    let patience = Instant::now() + PATIENCE;
+    let (_lock, mut store) = loop {
+        match context::open_to_write(&workspace, "cancel") {
+            Err(Failure::State(state::Error::Held { .. })) if Instant::now() < patience => {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            opened => break opened?,
+        }
+    };
     let now = Timestamp::now();
     let skips: Vec<Change> = (1..)
-        .zip(store.take_up(&args.run, now)?)
+        .zip(store.take_up(&word.run, &note, now)?)
         .filter(|(_, batch)| batch.state.status == Status::Pending)
         .map(|(number, _)| Change::Skip(number, SkipReason::Cancelled))
         .collect();
-    if !skips.is_empty() {
-        store.hold(&args.run, Some(Hold::Cancelled))?;
-        store.commit(&args.run, &skips, now)?;
-    }
-    let run = store.run(&args.run)?;
+    store.commit(&word.run, &skips, now)?;
+    let run = store.run(&word.run)?;
     output::print(&format!("{}: {}\n", run.id, run.tally))?;
     Ok(Exit::Done)
 }

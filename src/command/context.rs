@@ -1,5 +1,6 @@
 //! What most commands begin with: the workspace, its campaigns, its state.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use super::{Global, output};
 use crate::audience::Access;
 use crate::campaign::{Campaign, LoadOptions, StateLocation, Workspace, load, load_workspace};
 use crate::diagnostic::Diagnostics;
-use crate::state::{self, Holder, Lock, SqliteStore, Store};
+use crate::state::{self, Holder, Lock, Run, SqliteStore, Store};
 
 /// The workspace and the campaigns that a command was asked about, all without mistakes.
 #[derive(Debug)]
@@ -82,8 +83,55 @@ pub(super) fn open_to_read(workspace: &Workspace) -> Result<Option<Box<dyn Store
     Ok(store.map(|store| Box::new(store) as Box<dyn Store>))
 }
 
+/// As [`open_to_read`], for what only a file can do.
+///
+/// # Errors
+/// Also where nothing was ever applied.
+pub(super) fn open_sqlite_to_read(workspace: &Workspace) -> Result<SqliteStore, Failure> {
+    SqliteStore::open_to_read(state_path(workspace))?
+        .ok_or_else(|| Failure::Other("there is no state: nothing was ever applied here".to_owned()))
+}
+
 /// Takes the lock and opens the state to write it, making it where there is none.
 pub(super) fn open_to_write(workspace: &Workspace, command: &str) -> Result<(Lock, Box<dyn Store>), Failure> {
+    let (lock, path) = lock(workspace, command)?;
+    Ok((lock, Box::new(SqliteStore::open(&path)?)))
+}
+
+/// As [`open_to_write`], where there is a run to speak of.
+///
+/// # Errors
+/// Also where there is no such run; then nothing is made.
+pub(super) fn open_existing(
+    workspace: &Workspace,
+    run: &str,
+    command: &str,
+) -> Result<(Lock, Box<dyn Store>), Failure> {
+    require(workspace, run)?;
+    open_to_write(workspace, command)
+}
+
+/// Opens the state to write it without the lock, beside a runner: for a word that is meant for that runner.
+pub(super) fn open_beside(workspace: &Workspace, run: &str) -> Result<Box<dyn Store>, Failure> {
+    require(workspace, run)?;
+    Ok(Box::new(SqliteStore::open(state_path(workspace))?))
+}
+
+/// Takes the lock and opens the state though it may not be the last copy: for `state adopt` and `state import`.
+pub(super) fn open_unchecked(workspace: &Workspace, command: &str) -> Result<(Lock, SqliteStore), Failure> {
+    let (lock, path) = lock(workspace, command)?;
+    Ok((lock, SqliteStore::open_unchecked(&path)?))
+}
+
+/// A run, where the state has it.
+pub(super) fn require(workspace: &Workspace, run: &str) -> Result<Run, Failure> {
+    match open_to_read(workspace)? {
+        Some(store) => Ok(store.run(run)?),
+        None => Err(Failure::Other(format!("there is no run '{run}': nothing was ever applied here"))),
+    }
+}
+
+fn lock(workspace: &Workspace, command: &str) -> Result<(Lock, PathBuf), Failure> {
     let path = state_path(workspace);
     let io = |action, path: &Path| {
         let path = path.to_owned();
@@ -95,18 +143,24 @@ pub(super) fn open_to_write(workspace: &Workspace, command: &str) -> Result<(Loc
     let folder = folder.canonicalize().map_err(io("open the folder", folder))?;
     let path = folder.join(path.file_name().unwrap_or_default());
     let path = path.canonicalize().unwrap_or(path);
+    if std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.nlink() > 1) {
+        return Err(Failure::Other(format!(
+            "the state {} has more than one name (hard links), and a runner under another name would not be seen\n\
+             Keep one of the names.",
+            path.display()
+        )));
+    }
     let holder = Holder {
         pid: std::process::id(),
         host: host_name(),
         since: Timestamp::now(),
         command: command.to_owned(),
     };
-    let lock = Lock::acquire(&path, &holder)?;
-    let store = SqliteStore::open(&path)?;
-    Ok((lock, Box::new(store)))
+    Ok((Lock::acquire(&path, &holder)?, path))
 }
 
-fn host_name() -> String {
+/// The machine's name.
+pub(super) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
         "" => "this machine".to_owned(),

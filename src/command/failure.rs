@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::diagnostic::Diagnostics;
-use crate::{prepare, secret, state, timpush};
+use crate::prepare;
+use crate::secret;
+use crate::state;
+use crate::timpush;
 
 /// The end of a command that did not succeed. Printed in one place, with its exit code.
 #[derive(Debug, thiserror::Error)]

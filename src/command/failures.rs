@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::{Global, output};
 use crate::report;
+use crate::state::Store;
 
 /// Arguments of `failures`.
 #[derive(Debug, clap::Args)]
@@ -24,9 +25,7 @@ enum ListFormat {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let Some(store) = context::open_to_read(&workspace)? else {
-        return Err(Failure::Other(format!("there is no run '{}': nothing was ever applied here", args.run)));
-    };
+    let store = context::open_sqlite_to_read(&workspace)?;
     let mut failures = Vec::new();
     store.failures(&args.run, &mut |failure| failures.push(failure))?;
     output::print(&match args.format {

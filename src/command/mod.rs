@@ -9,14 +9,20 @@ mod failure;
 mod failures;
 mod logging;
 mod output;
+mod pause;
 mod plan;
 mod planning;
+mod resolve;
+mod resume;
+mod retry;
 mod sandbox;
 mod schema;
+mod state;
 mod status;
 mod target;
 mod usersig;
 mod validate;
+mod who;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -96,8 +102,18 @@ enum Command {
     Status(status::Args),
     /// List the recipients of a run that failed, with code and text
     Failures(failures::Args),
+    /// Let failed recipients be tried again by the next apply
+    Retry(retry::Args),
+    /// Say what became of batches in doubt
+    Resolve(resolve::Args),
+    /// Hold a run back; a runner that is sending it stops within a second
+    Pause(who::Word),
+    /// Let a paused run go on with the next apply
+    Resume(who::Word),
     /// Give up what remains of a run: it is counted as skipped, and never sent
-    Cancel(cancel::Args),
+    Cancel(who::Word),
+    /// Verify, export, import, back up or adopt the state
+    State(state::Args),
     /// Print a UserSig, to try the vendor's API by hand
     Usersig(usersig::Args),
     /// Serve the vendor's API on loopback, with faults on demand
@@ -124,7 +140,12 @@ pub fn main() -> ExitCode {
         Command::Apply(args) => apply::run(global, &args),
         Command::Status(args) => status::run(global, &args),
         Command::Failures(args) => failures::run(global, &args),
+        Command::Retry(args) => retry::run(global, &args),
+        Command::Resolve(args) => resolve::run(global, &args),
+        Command::Pause(args) => pause::run(global, &args),
+        Command::Resume(args) => resume::run(global, &args),
         Command::Cancel(args) => cancel::run(global, &args),
+        Command::State(args) => state::run(global, &args),
         Command::Usersig(args) => usersig::run(global, &args),
         Command::Sandbox(args) => sandbox::run(&args),
     };

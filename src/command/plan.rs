@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::plan_all;
+use super::planning::{Planned, plan_all, plan_one};
 use super::{Format, Global, context, output};
+use crate::prepare::Occurrence;
 use crate::report;
+use crate::state::Store;
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -31,9 +34,30 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         Format::Json => report::plan::json(&planned.summaries(&context.workspace)),
         Format::Text => planned.text(&context.workspace),
     })?;
+    if args.format == Format::Text {
+        output::print(&drift(&context, &planned, store.as_deref())?)?;
+    }
     planned.refuse_changed()?;
     if args.detailed_exitcode && planned.sends_something() {
         return Ok(Exit::SomethingToSend);
     }
     Ok(Exit::Done)
+}
+
+/// What has become of the audiences of unfinished runs. They are sent as they were frozen; who reviews a plan
+/// should know all the same.
+fn drift(context: &Context, planned: &Planned, store: Option<&dyn Store>) -> Result<String, Failure> {
+    let mut text = String::new();
+    for run in &planned.resumes {
+        let Some(campaign) = context.campaigns.iter().find(|campaign| campaign.id == run.campaign) else {
+            continue;
+        };
+        let occurrence = Occurrence { name: &run.occurrence, expires_at: run.expires_at };
+        let now = plan_one(campaign, occurrence, context.access, None, store)
+            .map_err(|error| Failure::prepare(vec![error]))?;
+        if now.audience_digest() != run.audience_digest {
+            text += &report::plan::audience_drift(run, now.audience().len());
+        }
+    }
+    Ok(text)
 }

@@ -10,7 +10,7 @@ use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, digest};
-use crate::prepare::{self, Occurrence};
+use crate::prepare::{self, Occurrence, Rest};
 use crate::report;
 use crate::report::progress::PlanProgress;
 use crate::state::{Run, Store};
@@ -22,8 +22,10 @@ pub(super) struct Planned {
     pub(super) plans: Vec<Plan>,
     /// Unfinished runs whose campaign is as it was frozen.
     pub(super) resumes: Vec<Run>,
-    /// Unfinished runs whose campaign has changed.
-    pub(super) changed: Vec<Run>,
+    /// Unfinished runs whose campaign has changed, with the campaign as it is now.
+    pub(super) changed: Vec<(Campaign, Run)>,
+    /// Runs that a person or the breaker has paused.
+    pub(super) held: Vec<Run>,
     /// Runs that are done with, and whether their campaign has changed since.
     pub(super) settled: Vec<(Run, bool)>,
     /// Campaigns of which nothing is due, and when they next are.
@@ -44,6 +46,7 @@ pub(super) fn plan_all(
         plans: Vec::new(),
         resumes: Vec::new(),
         changed: Vec::new(),
+        held: Vec::new(),
         settled: Vec::new(),
         not_due: Vec::new(),
     };
@@ -57,7 +60,8 @@ pub(super) fn plan_all(
                 Intention::Resume(run) => {
                     planned.resumes.push(Run { delivery: campaign.delivery, ..run });
                 }
-                Intention::Changed(run) => planned.changed.push(run),
+                Intention::Changed(run) => planned.changed.push((campaign.clone(), run)),
+                Intention::Held(run) => planned.held.push(run),
                 Intention::Settled { run, changed } => planned.settled.push((run, changed)),
                 Intention::NotDue { next } => planned.not_due.push((campaign.id.clone(), next)),
             }
@@ -65,7 +69,9 @@ pub(super) fn plan_all(
     }
 
     let mut mistakes = Diagnostics::new();
-    due.iter().for_each(|(campaign, _)| mistakes.append(prepare::check(campaign, context.access)));
+    for (campaign, _) in &due {
+        mistakes.append(prepare::check(campaign, context.access));
+    }
     if mistakes.has_errors() {
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));
@@ -73,7 +79,7 @@ pub(super) fn plan_all(
     let mut failed = Vec::new();
     for (campaign, due) in due {
         let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
-        match plan_one(campaign, occurrence, context.access, store) {
+        match plan_one(campaign, occurrence, context.access, None, store) {
             Ok(plan) => planned.plans.push(plan),
             Err(error) => failed.push(error),
         }
@@ -81,10 +87,12 @@ pub(super) fn plan_all(
     if failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(failed)) }
 }
 
-fn plan_one(
+/// Makes one plan: of a run, or of what is left of it.
+pub(super) fn plan_one(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
     access: Access,
+    rest: Option<&Rest>,
     store: Option<&dyn Store>,
 ) -> Result<Plan, prepare::Error> {
     let progress = PlanProgress::new(&campaign.id);
@@ -92,7 +100,7 @@ fn plan_one(
     let taken = |random: u32, data_id: &str| {
         store.is_some_and(|store| store.has_key(random, data_id).unwrap_or(false))
     };
-    let plan = prepare::prepare(campaign, occurrence, access, &taken, &|rows| progress.show(rows));
+    let plan = prepare::prepare(campaign, occurrence, access, rest, &taken, &|rows| progress.show(rows));
     progress.finish();
     plan
 }
@@ -117,6 +125,9 @@ impl Planned {
         for run in &self.resumes {
             text += &report::plan::resume(run);
         }
+        for run in &self.held {
+            text += &report::plan::held(run);
+        }
         for (run, changed) in &self.settled {
             text += &report::plan::settled(run, *changed);
         }
@@ -131,11 +142,13 @@ impl Planned {
         if self.changed.is_empty() {
             return Ok(());
         }
-        Err(Failure::Changed(self.changed.iter().map(report::plan::changed).collect::<Vec<_>>().join("\n")))
+        let why: Vec<String> = self.changed.iter().map(|(_, run)| report::plan::changed(run)).collect();
+        Err(Failure::Changed(why.join("\n")))
     }
 }
 
-fn summary(plan: &Plan, workspace: &Workspace) -> Summary {
+/// A plan as data, at its app's rate.
+pub(super) fn summary(plan: &Plan, workspace: &Workspace) -> Summary {
     let rate = workspace.apps[&plan.header().app].rate;
     plan.summary(&rate)
 }

@@ -16,7 +16,7 @@ use crate::report;
 use crate::sandbox::{App, Config, Faults, Sandbox};
 use crate::secret;
 
-/// Arguments of `sandbox`. Shares are written as `5%` or `0.05`.
+/// Arguments of `sandbox`. Shares are written as `5%`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Where to listen; loopback only
@@ -44,10 +44,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     /// Shortest time to an answer
-    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = latency)]
     latency_min: Duration,
     /// Longest time to an answer
-    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = latency)]
     latency_max: Duration,
     /// Share of calls reset before they are carried out
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = parse_share)]
@@ -78,6 +78,14 @@ pub(super) struct Args {
     hang: f64,
 }
 
+/// A duration as campaigns write it, and milliseconds, which only a server's latency needs.
+fn latency(text: &str) -> Result<Duration, String> {
+    match text.strip_suffix("ms").map(str::parse) {
+        Some(Ok(milliseconds)) => Ok(Duration::from_millis(milliseconds)),
+        _ => parse_duration(text),
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if !args.listen.ip().is_loopback() {
         return Err(Failure::Usage(format!(
@@ -97,7 +105,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         sandbox.endpoint()
     ));
     runtime.block_on(async {
-        let mut signals = Signals::listen()
+        let mut signals = Signals::listen("the sandbox ends")
             .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
         signals.stopped().await;
         Ok::<(), Failure>(())

@@ -29,6 +29,11 @@ enum Which {
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     if let Some(folder) = &args.write {
+        std::fs::create_dir_all(folder).map_err(|source| Failure::File {
+            action: "create",
+            path: folder.clone(),
+            source,
+        })?;
         for (name, text) in schema::files() {
             let path = folder.join(name);
             std::fs::write(&path, text).map_err(|source| Failure::File { action: "write", path, source })?;

@@ -20,22 +20,16 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     let store = context::open_to_read(&workspace)?;
     let runs = match (&store, &args.run) {
-        (None, Some(run)) => {
-            return Err(Failure::Other(format!("there is no run '{run}': nothing was ever applied here")));
-        }
-        (None, None) => Vec::new(),
+        (_, Some(run)) => vec![context::require(&workspace, run)?],
         (Some(store), None) => store.runs()?,
-        (Some(store), Some(run)) => vec![store.run(run)?],
+        (None, None) => Vec::new(),
     };
-    let text = match args.format {
-        Format::Json => report::status::json(&runs),
-        Format::Text => match (&store, &args.run) {
-            (Some(store), Some(_)) => {
-                let run = &runs[0];
-                report::status::one(run, &store.in_doubt(&run.id)?)
-            }
-            _ => report::status::table(&runs),
-        },
+    let text = match (args.format, &store, &args.run) {
+        (Format::Json, ..) => report::status::json(&runs),
+        (Format::Text, Some(store), Some(run)) => {
+            report::status::one(&runs[0], &store.in_doubt(run)?, &store.events(run)?)
+        }
+        (Format::Text, ..) => report::status::table(&runs),
     };
     output::print(&text)?;
     Ok(Exit::Done)

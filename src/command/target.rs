@@ -73,18 +73,17 @@ pub(super) fn secret(app: &App) -> Result<SecretString, Failure> {
 /// An app by name, or the only one.
 pub(super) fn app<'w>(workspace: &'w Workspace, name: Option<&str>) -> Result<&'w App, Failure> {
     let names = || workspace.apps.keys().map(String::as_str);
-    match name {
-        Some(name) => workspace.apps.get(name).ok_or_else(|| {
+    if let Some(name) = name {
+        return workspace.apps.get(name).ok_or_else(|| {
             let near =
                 nearest(name, names()).map_or(String::new(), |near| format!(", did you mean '{near}'?"));
             Failure::Usage(format!("pushplan.yaml has no app '{name}'{near}"))
-        }),
-        None => match workspace.apps.values().collect::<Vec<_>>()[..] {
-            [app] => Ok(app),
-            _ => {
-                let names: Vec<_> = names().collect();
-                Err(Failure::Usage(format!("name one of the apps with --app: {}", names.join(", "))))
-            }
-        },
+        });
     }
+    let mut apps = workspace.apps.values();
+    let first = apps.next().filter(|_| apps.next().is_none());
+    first.ok_or_else(|| {
+        let names: Vec<_> = names().collect();
+        Failure::Usage(format!("name one of the apps with --app: {}", names.join(", ")))
+    })
 }

@@ -7,7 +7,8 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::{Format, Global, context, output};
 use crate::audience::Access;
-use crate::{prepare, report};
+use crate::prepare;
+use crate::report;
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]

@@ -110,6 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn two_runners_do_not_come_back_in_step() {
+        let hold = |seed| {
+            let mut backoff = Backoff::new(seed);
+            backoff.failed(Tick(0), Tick(0));
+            backoff.hold_until()
+        };
+        assert_ne!(hold(1), hold(2));
+        assert_eq!(hold(1), hold(1), "a simulated run can be replayed");
+    }
+
+    #[test]
     fn holds_grow_to_a_bound_and_end() {
         for (met, rounds) in [(true, ROUNDS), (false, ROUNDS_UNMET)] {
             let mut backoff = Backoff::new(2);

@@ -432,9 +432,8 @@ impl Executor {
         if self.settings.delivery.on_in_doubt != OnInDoubt::Resend {
             return;
         }
-        let tries = self.tries.entry(number).or_default();
-        *tries += 1;
-        if *tries < MOST_TRIES {
+        // Counted over all runners: a timer must not send a batch again every minute.
+        if self.batch(number).state.attempts < u32::from(MOST_TRIES) {
             self.change(Change::Resend(number));
             self.retry(now, number);
         }

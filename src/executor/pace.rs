@@ -65,7 +65,7 @@ struct Window {
     length: Duration,
     /// What left within the last window: when, and how many units.
     sent: VecDeque<(Tick, u64)>,
-    in_window: u64,
+    counted: u64,
 }
 
 impl Window {
@@ -74,7 +74,7 @@ impl Window {
         let (limit, seconds) =
             if per_second < 1.0 { (1, 1.0 / per_second) } else { (per_second as u64, 1.0) };
         let length = Duration::from_secs_f64(seconds) + headroom;
-        Self { limit, length, sent: VecDeque::new(), in_window: 0 }
+        Self { limit, length, sent: VecDeque::new(), counted: 0 }
     }
 
     fn units(&self, units: u64) -> u64 {
@@ -83,7 +83,7 @@ impl Window {
 
     /// The earliest tick at which so many units may leave.
     fn earliest(&self, units: u64) -> Tick {
-        let mut excess = (self.in_window + self.units(units)).saturating_sub(self.limit);
+        let mut excess = (self.counted + self.units(units)).saturating_sub(self.limit);
         let mut at = Tick::default();
         for &(sent, count) in &self.sent {
             if excess == 0 {
@@ -100,12 +100,12 @@ impl Window {
             if sent + self.length > now {
                 break;
             }
-            self.in_window -= count;
+            self.counted -= count;
             self.sent.pop_front();
         }
         let units = self.units(units);
         self.sent.push_back((now, units));
-        self.in_window += units;
+        self.counted += units;
     }
 }
 

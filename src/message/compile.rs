@@ -96,14 +96,15 @@ impl<'d> Compiler<'d> {
                 for segment in segments {
                     match segment {
                         Segment::Text(text) => self.write(&text, depth),
-                        Segment::Variable(name) => match self.constant(&name) {
-                            Some(value) => self.write(&value, depth),
-                            None => {
+                        Segment::Variable(name) => {
+                            if let Some(value) = self.constant(&name) {
+                                self.write(&value, depth);
+                            } else {
                                 let column = self.column(&name);
                                 let field = Arc::clone(&field);
                                 self.templates.steps.push(Step::Column { column, depth, field });
                             }
-                        },
+                        }
                     }
                 }
             }

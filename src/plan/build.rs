@@ -75,7 +75,7 @@ pub fn build<E: fmt::Display>(
     let mut first = 0;
     for (index, message) in (0..).zip(&messages) {
         for recipients in cost::packed(message.recipients) {
-            let number = data_ids.len() + 1;
+            let number = header.first_batch + data_ids.len();
             let data_id = data_id(number).map_err(|error| Error::DataId { batch: number, error })?;
             let msg_random = randoms.next(number, &message.digest, |random| taken(random, &data_id));
             data_ids.push(&data_id).map_err(|_| Error::TooManyMessages)?;

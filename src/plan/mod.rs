@@ -6,7 +6,7 @@
 //! # Invariants
 //!
 //! - Every recipient stands in exactly one batch; a batch has one message and 1 to 500 recipients.
-//! - Batches are numbered from 1 in sending order: messages in the order of their first recipient, and within
+//! - Batches are numbered in sending order, without a gap: messages in the order of their first recipient, and within
 //!   a message the recipients in the audience's order.
 //! - No two batches of a run have the same MsgRandom.
 
@@ -24,6 +24,7 @@ pub mod warning;
 use jiff::Timestamp;
 
 pub use build::{Error, RenderErrors, build};
+pub(crate) use msg_random::MsgRandoms;
 
 use crate::audience::{Audience, Texts};
 use crate::campaign::{Campaign, Delivery};
@@ -50,6 +51,8 @@ pub struct RunHeader {
     pub delivery: Delivery,
     /// [`Campaign::content_digest`] in hex.
     pub content_digest: String,
+    /// The number of the first batch: 1, and more where the plan takes the place of what was left of another.
+    pub first_batch: u32,
 }
 
 impl RunHeader {
@@ -64,6 +67,7 @@ impl RunHeader {
             expires_at,
             delivery: campaign.delivery,
             content_digest: digest::hex(&campaign.content_digest()),
+            first_batch: 1,
         }
     }
 }
@@ -107,7 +111,7 @@ struct Slot {
 /// One API call.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch<'p> {
-    /// From 1, in sending order.
+    /// In sending order.
     pub number: u32,
     /// Index into [`Plan::messages`].
     pub message: u32,
@@ -183,7 +187,7 @@ impl Plan {
     /// The batches, in sending order.
     pub fn batches(&self) -> impl ExactSizeIterator<Item = Batch<'_>> {
         self.slots.iter().zip(0..self.calls()).map(|(slot, index)| Batch {
-            number: index + 1,
+            number: self.header.first_batch + index,
             message: slot.message,
             msg_random: slot.msg_random,
             data_id: self.data_ids.get(index),

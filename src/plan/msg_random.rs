@@ -9,20 +9,20 @@ use sha2::{Digest, Sha256};
 
 /// Hands out the MsgRandoms of one run.
 #[derive(Debug)]
-pub(super) struct MsgRandoms<'r> {
+pub(crate) struct MsgRandoms<'r> {
     run_id: &'r str,
     given: HashSet<u32>,
 }
 
 impl<'r> MsgRandoms<'r> {
-    pub(super) fn new(run_id: &'r str) -> Self {
+    pub(crate) fn new(run_id: &'r str) -> Self {
         Self { run_id, given: HashSet::new() }
     }
 
     /// The first four bytes (little-endian) of SHA-256 over run id, batch number, message digest and salt, with
     /// the lowest salt that gives a number which is not 0, not given before, and not taken by an earlier run.
-    pub(super) fn next(&mut self, batch: u32, message: &[u8; 32], taken: impl Fn(u32) -> bool) -> u32 {
-        (0_u64..)
+    pub(crate) fn next(&mut self, batch: u32, message: &[u8; 32], taken: impl Fn(u32) -> bool) -> u32 {
+        (0..=u64::MAX)
             .map(|salt| {
                 let sha = Sha256::new()
                     .chain_update((self.run_id.len() as u64).to_le_bytes())

@@ -23,6 +23,7 @@ pub fn seconds(rate: &Rate, recipients: impl IntoIterator<Item = u16>) -> f64 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the fractions are ones that floats hold exactly, or are rounded alike")]
 mod tests {
     use super::*;
 

@@ -26,6 +26,7 @@ fn header() -> RunHeader {
             in_flight: 16,
         },
         content_digest: "c0ffee".to_owned(),
+        first_batch: 1,
     }
 }
 
@@ -39,6 +40,7 @@ fn audience(rows: &[(String, String, String)]) -> Audience {
 }
 
 /// Renders the name's first letter and the city, so that several tuples come to one message.
+#[expect(clippy::unnecessary_wraps, reason = "the form that `build` asks for")]
 fn render(values: &[Value<'_>]) -> Result<String, Infallible> {
     let text = |index: usize| values[index].text().unwrap();
     Ok(format!(r#"{{"Title":"{}","Desc":"{}"}}"#, text(0).get(..1).unwrap_or_default(), text(1)))

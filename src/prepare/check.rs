@@ -105,7 +105,9 @@ fn account(campaign: &Campaign, column: &str, pointer: &str, columns: &Columns, 
 fn conditions(campaign: &Campaign, filter: &Filter, columns: &Columns, mistakes: &mut Diagnostics) {
     match filter {
         Filter::All(parts) | Filter::Any(parts) => {
-            parts.iter().for_each(|part| conditions(campaign, part, columns, mistakes));
+            for part in parts {
+                conditions(campaign, part, columns, mistakes);
+            }
         }
         Filter::Not(part) => conditions(campaign, part, columns, mistakes),
         Filter::Column { column, pointer, .. } => {

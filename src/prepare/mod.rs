@@ -5,6 +5,8 @@ mod check;
 
 pub use check::check;
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use crate::audience::{self, Access, Audience};
@@ -54,8 +56,18 @@ pub struct Occurrence<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Makes the plan of one run. `access` must reach as far as the campaign's sources; `taken` says whether an earlier run used a MsgRandom with a DataId; `progress` is
-/// told the audience's rows read so far.
+/// The part of a run that a new plan is made for: what is left of it.
+#[derive(Debug, Clone)]
+pub struct Rest {
+    /// Who is still to be sent.
+    pub accounts: HashSet<String>,
+    /// The number of the next batch.
+    pub first_batch: u32,
+}
+
+/// Makes the plan of one run, or of what is left of it. `access` must reach as far as the campaign's sources; `taken`
+/// says whether an earlier run used a MsgRandom with a DataId; `progress` is told the audience's rows read so far. The caller has run [`check`], which tells an author's mistakes all at once; what
+/// it would have told is an error here too, one at a time.
 ///
 /// # Errors
 /// Every way in which there can be no plan; nothing was sent.
@@ -63,23 +75,24 @@ pub fn prepare(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
     access: Access,
+    rest: Option<&Rest>,
     taken: &dyn Fn(u32, &str) -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<Plan, Error> {
-    let mistakes = check(campaign, access);
-    if mistakes.has_errors() {
-        return Err(Error::Mistakes(mistakes));
-    }
     let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence.name)];
     let templates =
         Templates::compile(&campaign.document, &campaign.message, &constants).map_err(Error::Mistakes)?;
     let read = audience::read(&campaign.audience, templates.columns(), access, progress);
-    let audience = read.map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
+    let mut audience = read.map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
+    let mut header = RunHeader::new(campaign, occurrence.name, occurrence.expires_at);
+    if let Some(rest) = rest {
+        audience = audience.restricted_to(&rest.accounts);
+        header.first_batch = rest.first_batch;
+    }
     // There are never more batches than recipients.
-    let data_id = DataId::compile(&campaign.document, &campaign.data_id, &constants, audience.len().max(1))
+    let last_batch = header.first_batch.saturating_add(audience.len());
+    let data_id = DataId::compile(&campaign.document, &campaign.data_id, &constants, last_batch)
         .map_err(Error::Mistakes)?;
-
-    let header = RunHeader::new(campaign, occurrence.name, occurrence.expires_at);
     let run = header.run_id.clone();
     let plan = build(header, audience, &templates, &data_id, taken)
         .map_err(|source| Error::Plan { campaign: campaign.id.clone(), source })?;

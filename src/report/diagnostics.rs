@@ -28,7 +28,7 @@ pub fn text(diagnostics: &Diagnostics, color: bool, width: usize) -> String {
         // A value to copy, `silicon-valley`, must not be broken at its hyphen.
         .with_word_splitter(textwrap::WordSplitter::NoHyphenation);
     let mut out = String::new();
-    for diagnostic in diagnostics.iter() {
+    for diagnostic in diagnostics {
         // Writing into a String cannot fail.
         let _ = handler.render_report(&mut out, &View::new(diagnostic));
         out.push('\n');

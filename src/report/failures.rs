@@ -2,10 +2,20 @@
 
 use serde_json::json;
 
+use crate::outcome::Answer;
 use crate::state::Failure;
+use crate::timpush;
 
 /// Version of the JSON form.
 const FORMAT: &str = "pushplan.failures/1";
+
+/// The vendor's words, or ours where it had none.
+fn words(answer: &Answer) -> &str {
+    match timpush::hint(answer.code) {
+        Some(hint) if answer.text.is_empty() => hint,
+        _ => &answer.text,
+    }
+}
 
 /// With a header: `account,code,text,batch`.
 pub fn csv(failures: &[Failure]) -> String {
@@ -13,13 +23,8 @@ pub fn csv(failures: &[Failure]) -> String {
     let mut write = || -> csv::Result<()> {
         writer.write_record(["account", "code", "text", "batch"])?;
         for Failure { batch, failed } in failures {
-            let answer = &failed.answer;
-            writer.write_record([
-                &failed.account,
-                &answer.code.to_string(),
-                &answer.text,
-                &batch.to_string(),
-            ])?;
+            let (code, batch) = (failed.answer.code.to_string(), batch.to_string());
+            writer.write_record([failed.account.as_str(), &code, words(&failed.answer), &batch])?;
         }
         Ok(())
     };
@@ -33,7 +38,7 @@ pub fn json(run: &str, failures: &[Failure]) -> String {
     let failures: Vec<_> = failures
         .iter()
         .map(|Failure { batch, failed }| {
-            json!({ "account": failed.account, "code": failed.answer.code, "text": failed.answer.text, "batch": batch })
+            json!({ "account": failed.account, "code": failed.answer.code, "text": words(&failed.answer), "batch": batch })
         })
         .collect();
     super::json_text(&json!({ "format": FORMAT, "run": run, "failures": failures }))

@@ -18,18 +18,15 @@ pub fn text(summary: &Summary) -> String {
 
     line("recipients", format!("{} of {} rows", grouped(summary.recipients), grouped(stats.rows)));
     let dropped = [
-        (stats.filtered, "do not match `where`"),
-        (stats.duplicates, "are duplicates"),
-        (stats.suppressed, "accounts match `suppress_where`"),
-        (stats.excluded, "accounts are excluded"),
-        (stats.bad, "are malformed"),
+        (stats.filtered, "rows not matching `where`"),
+        (stats.duplicates, "duplicate rows"),
+        (stats.conflicting, "of these with other values (the first row wins)"),
+        (stats.suppressed, "accounts matching `suppress_where`"),
+        (stats.excluded, "accounts excluded"),
+        (stats.bad, "malformed rows let pass"),
     ];
-    for (count, why) in dropped.into_iter().filter(|(count, _)| *count > 0) {
-        let mut value = format!("{} {why}", grouped(count));
-        if why == "are duplicates" && stats.conflicting > 0 {
-            value += &format!(", {} with other values (the first row wins)", grouped(stats.conflicting));
-        }
-        line("", value);
+    for (count, what) in dropped.into_iter().filter(|(count, _)| *count > 0) {
+        line("", format!("{what}: {}", grouped(count)));
     }
     line("messages", format!("{} distinct", grouped(summary.messages)));
     let seconds = duration(Duration::from_secs_f64(summary.seconds_at_rate));
@@ -72,12 +69,37 @@ pub fn resume(run: &Run) -> String {
     )
 }
 
+/// A run that waits for a person.
+pub fn held(run: &Run) -> String {
+    format!(
+        "{}: paused; {} of {} recipients remain\n  `pushplan status {}` says why; `pushplan resume {}` lets it go on\n",
+        run.id,
+        grouped(run.tally.remaining),
+        grouped(run.tally.planned),
+        run.id,
+        run.id
+    )
+}
+
+/// An unfinished run whose audience is no longer what it was when the run was frozen.
+pub fn audience_drift(run: &Run, now: u32) -> String {
+    format!(
+        "{}: the audience has changed since it was frozen ({} recipients then, {} now); the run goes on with the frozen one\n",
+        run.id,
+        grouped(run.tally.planned),
+        grouped(now.into())
+    )
+}
+
 /// A run of which nothing is sent any more.
 pub fn settled(run: &Run, changed: bool) -> String {
     let status = run.status().as_str().replace('_', " ");
     let mut text = format!("{}: {status}; nothing to send\n", run.id);
     if run.status() == RunStatus::InDoubt {
-        text += &format!("  `pushplan status {}` lists the batches in doubt\n", run.id);
+        text += &format!(
+            "  `pushplan status {}` lists the batches in doubt, `pushplan resolve` settles them\n",
+            run.id
+        );
     }
     if changed && run.occurrence.starts_with(['o', 'r']) {
         text += "  the campaign has changed since; raise its `revision` to send it again\n";
@@ -101,6 +123,7 @@ pub fn changed(run: &Run) -> String {
         "{id} is unfinished ({remaining} recipients remain), and campaign '{campaign}' is no longer what it was frozen from\n\
          Nothing was sent. Choose one:\n  \
            undo the change of the file, and apply again\n  \
+           `pushplan apply --replan` gives the {remaining} the new content\n  \
            `pushplan apply --as-frozen` sends the {remaining} what was approved when the run was frozen\n  \
            `pushplan cancel {id}` gives them up; then raise `revision` to send the new content"
     )
@@ -121,9 +144,11 @@ pub fn question(
 pub fn paused(run: &str, pause: &Pause) -> String {
     match pause {
         Pause::Signal => format!("{run}: stopped; apply again to go on"),
-        Pause::Operator => format!("{run}: stopped by an operator"),
+        Pause::Operator => format!("{run}: stopped by a person; `pushplan status {run}` says who and why"),
         Pause::Breaker(why) => {
-            format!("{run}: paused: {why}\n  look at `pushplan failures {run}`; apply again to go on")
+            format!(
+                "{run}: paused: {why}\n  look at `pushplan failures {run}` and `pushplan status {run}`; `pushplan resume {run}` lets it go on"
+            )
         }
         Pause::Vendor(answer) => {
             let hint = crate::timpush::hint(answer.code).map_or(String::new(), |hint| format!("\n  {hint}"));

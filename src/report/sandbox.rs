@@ -15,7 +15,7 @@ pub fn text(ledger: &Ledger) -> String {
         text += &format!("refused {} calls with {code}\n", grouped(*count));
     }
     for (fault, count) in &ledger.faults {
-        text += &format!("{fault:?}: {}\n", grouped(*count));
+        text += &format!("{fault}: {} calls\n", grouped(*count));
     }
     text
 }

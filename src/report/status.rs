@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::number::grouped;
-use crate::state::{BatchNote, Run, RunStatus, Tally};
+use crate::state::{BatchNote, Run, RunEvent, RunStatus, Tally};
 
 /// Batches in doubt that are listed; the rest is counted.
 const DOUBTS_SHOWN: usize = 20;
@@ -34,8 +34,8 @@ pub fn table(runs: &[Run]) -> String {
     format!("{}\n", table.trim_fmt())
 }
 
-/// One run in full, with its batches in doubt.
-pub fn one(run: &Run, in_doubt: &[BatchNote]) -> String {
+/// One run in full, with its batches in doubt and its timeline.
+pub fn one(run: &Run, in_doubt: &[BatchNote], events: &[RunEvent]) -> String {
     let mut text = format!(
         "{}: {}\n  app        {}\n  frozen     {:.0}\n",
         run.id,
@@ -62,6 +62,15 @@ pub fn one(run: &Run, in_doubt: &[BatchNote]) -> String {
         if in_doubt.len() > DOUBTS_SHOWN {
             text += &format!("    and {} more\n", in_doubt.len() - DOUBTS_SHOWN);
         }
+        text += &format!(
+            "    `pushplan resolve {}` settles them: --assume-sent, --resend or --assume-not-sent\n",
+            run.id
+        );
+    }
+    text += "  timeline\n";
+    for RunEvent { at, what, who, why } in events {
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        text += &format!("    {at:.0}  {what}, {who}{why}\n");
     }
     text
 }

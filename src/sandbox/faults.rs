@@ -55,6 +55,22 @@ pub enum Fault {
     Hang,
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ResetBefore => "reset before acting",
+            Self::ResetAfter => "reset after acting",
+            Self::BadGateway => "HTTP 502",
+            Self::Unavailable => "HTTP 503",
+            Self::GatewayTimeout => "HTTP 504",
+            Self::Garbage => "garbage",
+            Self::Truncated => "truncated",
+            Self::Throttle => "throttled",
+            Self::Hang => "never answered",
+        })
+    }
+}
+
 impl Faults {
     fn shares(&self) -> [(Fault, f64); 9] {
         [

@@ -66,6 +66,8 @@ pub enum SkipReason {
     Expired,
     /// A person cancelled the run.
     Cancelled,
+    /// A new plan took its place; who is not in that plan is skipped.
+    Replanned,
 }
 
 /// One thing that happens to a batch.
@@ -88,6 +90,10 @@ pub enum Change {
     AssumeSent(u32),
     /// A person vouches that a batch in doubt was not sent, and does not want it sent now.
     AssumeNotSent(u32),
+    /// A person wants a batch that failed whole to be tried again.
+    Retry(u32),
+    /// The state was restored from an older copy: what it takes for pending may have been sent since.
+    Suspect(u32),
 }
 
 impl Change {
@@ -101,7 +107,9 @@ impl Change {
             Self::Skip(batch, _)
             | Self::Resend(batch)
             | Self::AssumeSent(batch)
-            | Self::AssumeNotSent(batch) => *batch,
+            | Self::AssumeNotSent(batch)
+            | Self::Retry(batch)
+            | Self::Suspect(batch) => *batch,
         }
     }
 
@@ -112,7 +120,7 @@ impl Change {
             | Self::Withdraw(attempt)
             | Self::Settle(attempt, _)
             | Self::Interrupted(attempt) => Some(*attempt),
-            Self::Skip(..) | Self::Resend(_) | Self::AssumeSent(_) | Self::AssumeNotSent(_) => None,
+            _ => None,
         }
     }
 
@@ -141,9 +149,42 @@ impl Change {
             Self::Interrupted(_) => "interrupted",
             Self::Skip(_, SkipReason::Expired) => "expired",
             Self::Skip(_, SkipReason::Cancelled) => "cancelled",
+            Self::Skip(_, SkipReason::Replanned) => "replanned",
             Self::Resend(_) => "resend",
             Self::AssumeSent(_) => "assumed_sent",
             Self::AssumeNotSent(_) => "assumed_not_sent",
+            Self::Retry(_) => "retried",
+            Self::Suspect(_) => "suspected",
+        }
+    }
+
+    /// The change that a word of the journal stands for, as far as the transition function needs it; `attempt` is
+    /// the number beside the word.
+    pub fn from_word(word: &str, batch: u32, attempt: Option<u32>) -> Option<Self> {
+        let answer = Answer::local("");
+        let settled = |outcome| attempt.map(|number| Self::Settle(Attempt { batch, number }, outcome));
+        let attempted = |change: fn(Attempt) -> Self| attempt.map(|number| change(Attempt { batch, number }));
+        match word {
+            "begun" => attempted(Self::Begin),
+            "withdrawn" => attempted(Self::Withdraw),
+            "interrupted" => attempted(Self::Interrupted),
+            "accepted" => settled(Outcome::Accepted { task_id: String::new(), failed: Vec::new() }),
+            "rejected" => settled(Outcome::Rejected(answer)),
+            "throttled" => settled(Outcome::Throttled(answer)),
+            "try_again" => settled(Outcome::TryAgain(answer)),
+            "unreached" => settled(Outcome::Unreached(answer)),
+            "signature_expired" => settled(Outcome::SignatureExpired(answer)),
+            "stopped" => settled(Outcome::Stopped(answer)),
+            "in_doubt" => settled(Outcome::InDoubt(answer)),
+            "expired" => Some(Self::Skip(batch, SkipReason::Expired)),
+            "cancelled" => Some(Self::Skip(batch, SkipReason::Cancelled)),
+            "replanned" => Some(Self::Skip(batch, SkipReason::Replanned)),
+            "resend" => Some(Self::Resend(batch)),
+            "assumed_sent" => Some(Self::AssumeSent(batch)),
+            "assumed_not_sent" => Some(Self::AssumeNotSent(batch)),
+            "retried" => Some(Self::Retry(batch)),
+            "suspected" => Some(Self::Suspect(batch)),
+            _ => None,
         }
     }
 
@@ -153,6 +194,7 @@ impl Change {
             Self::Settle(_, outcome) => outcome.answer().cloned(),
             Self::Interrupted(_) => Some(Answer::local("the runner died before it saw the answer")),
             Self::AssumeNotSent(_) => Some(Answer::local("was in doubt; a person said it was not sent")),
+            Self::Suspect(_) => Some(Answer::local("the state was restored from an older copy")),
             _ => None,
         }
     }
@@ -224,6 +266,8 @@ impl BatchState {
             Change::Resend(_) if self.status == Status::InDoubt => Status::Pending,
             Change::AssumeSent(_) if self.status == Status::InDoubt => Status::Accepted,
             Change::AssumeNotSent(_) if self.status == Status::InDoubt => Status::Failed,
+            Change::Retry(_) if self.status == Status::Failed => Status::Pending,
+            Change::Suspect(_) if self.status == Status::Pending => Status::InDoubt,
             _ => {
                 return Err(IllegalChange { batch: change.batch(), change: change.word(), state: self });
             }
@@ -254,9 +298,12 @@ mod tests {
             Change::Interrupted(attempt),
             Change::Skip(attempt.batch, SkipReason::Expired),
             Change::Skip(attempt.batch, SkipReason::Cancelled),
+            Change::Skip(attempt.batch, SkipReason::Replanned),
             Change::Resend(attempt.batch),
             Change::AssumeSent(attempt.batch),
             Change::AssumeNotSent(attempt.batch),
+            Change::Retry(attempt.batch),
+            Change::Suspect(attempt.batch),
         ]
     }
 
@@ -264,7 +311,7 @@ mod tests {
     fn only_a_durable_intent_of_this_attempt_can_be_settled() {
         let pending = BatchState::default();
         for change in every_change(FIRST) {
-            let allowed = matches!(change, Change::Begin(_) | Change::Skip(..));
+            let allowed = matches!(change, Change::Begin(_) | Change::Skip(..) | Change::Suspect(_));
             assert_eq!(pending.apply(&change).is_ok(), allowed, "{change:?}");
         }
         let sending = pending.apply(&Change::Begin(FIRST)).unwrap();
@@ -290,15 +337,30 @@ mod tests {
     }
 
     #[test]
-    fn accepted_failed_and_skipped_are_final() {
+    fn accepted_and_skipped_are_final_and_failed_is_so_but_for_a_word_of_retry() {
         for status in [Status::Accepted, Status::Failed, Status::Skipped] {
             for number in 1..=2 {
                 for change in every_change(Attempt { batch: 7, number }) {
+                    if (status, &change) == (Status::Failed, &Change::Retry(7)) {
+                        continue;
+                    }
                     assert!(
                         BatchState { status, attempts: 1 }.apply(&change).is_err(),
                         "{status:?} {change:?}"
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn the_journals_words_stand_for_the_changes_that_wrote_them() {
+        for change in every_change(FIRST) {
+            let number = change.attempt().map(|attempt| attempt.number);
+            let read = Change::from_word(change.word(), change.batch(), number).unwrap();
+            for status in Status::ALL {
+                let state = BatchState { status, attempts: 1 };
+                assert_eq!(state.apply(&read).ok(), state.apply(&change).ok(), "{change:?}");
             }
         }
     }

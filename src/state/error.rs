@@ -9,7 +9,7 @@ use super::lock::Holder;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file or its folder cannot be used.
-    #[error("cannot {action} {path}: {source}", path = .path.display())]
+    #[error("cannot {action} {path}: {source}{}", advice(.source), path = .path.display())]
     Io {
         /// What was tried: `create`, `open`, `lock`.
         action: &'static str,
@@ -19,7 +19,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// SQLite refused. What was committed before stands; what was not committed was not sent.
-    #[error("cannot {action} in the state {path}: {source}{}", .hint.map_or(String::new(), |hint| format!("\n{hint}")), path = .path.display())]
+    #[error("the state {path}: cannot {action}: {source}{}", .hint.map_or(String::new(), |hint| format!("\n{hint}")), path = .path.display())]
     Sqlite {
         /// What was tried.
         action: &'static str,
@@ -37,6 +37,12 @@ pub enum Error {
         path: PathBuf,
         /// What was found instead.
         why: String,
+    },
+    /// The file that was opened is no longer at its path.
+    #[error("the state {path} was deleted or replaced while it was in use\nNothing further was sent. Put the file back before you apply again: a state that does not know what was sent sends it again.", path = .path.display())]
+    Gone {
+        /// The file.
+        path: PathBuf,
     },
     /// Written by a newer pushplan.
     #[error("{path} has state format {found}, and this pushplan reads up to {known}\nUse the newer pushplan that wrote it.", path = .path.display())]
@@ -66,6 +72,32 @@ pub enum Error {
         /// The nearest that there is.
         nearest: Option<String>,
     },
+    /// There is no batch of this number.
+    #[error("run {run} has no batch {batch}; its batches are 1 to {batches}")]
+    UnknownBatch {
+        /// The run.
+        run: String,
+        /// As asked.
+        batch: u32,
+        /// How many there are.
+        batches: usize,
+    },
+    /// Not the copy that was written last.
+    #[error("the state {path} is not the one that was written last: {what}\n\
+             What was sent since is not in it, and would be sent again. Put the last copy back; if there is none, \
+             `pushplan state adopt` takes this one and puts in doubt what it cannot know.", path = .path.display())]
+    Behind {
+        /// The state file.
+        path: PathBuf,
+        /// What tells so.
+        what: String,
+    },
+    /// A dump cannot be written or read; the state is as it was.
+    #[error("the state was not exported or imported: {what}")]
+    Import {
+        /// Why not.
+        what: String,
+    },
     /// The state says something that cannot be: a defect of ours, or a damaged file.
     #[error("the state {path} is damaged: {what}\nNothing was sent on its word. Restore it from a backup, or report this.", path = .path.display())]
     Damaged {
@@ -77,6 +109,18 @@ pub enum Error {
     /// A change that does not fit the batch's status.
     #[error(transparent)]
     Illegal(#[from] IllegalChange),
+}
+
+/// What to do about an error of the operating system, on a line of its own.
+fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "\nFree some space, then try again.",
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "\nThe state must be written: give this user the right to, or point `state:` of pushplan.yaml elsewhere."
+        }
+        _ => "",
+    }
 }
 
 /// The usual result of this module.

@@ -10,11 +10,13 @@ mod run;
 mod sqlite;
 mod store;
 mod tally;
+mod watermark;
 
 pub use change::{Attempt, Batch, BatchState, Change, IllegalChange, SkipReason, Status};
 pub use error::{Error, Result};
 pub use lock::{Holder, Lock};
-pub use run::{Hold, Run, RunStatus};
+pub use run::{Hold, Note, Run, RunEvent, RunStatus};
 pub use sqlite::SqliteStore;
-pub use store::{BatchNote, Failure, Payload, Store};
+pub use store::{BatchNote, Failure, Identity, Payload, Store};
 pub use tally::Tally;
+pub use watermark::Watermark;

@@ -37,25 +37,33 @@ pub struct Run {
     pub tally: Tally,
 }
 
-/// Why a run is held back.
+/// Why a run is held back. Apply does not touch a run that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
-    /// A person cancelled it: what remained was skipped.
+    /// A person paused it; `resume` lets it go on.
+    Paused,
+    /// The breaker paused it; `resume` lets it go on. A timer must not try it again every minute.
+    Breaker,
+    /// A person cancelled it: what remained was skipped. It stays so.
     Cancelled,
 }
 
 impl Hold {
+    const ALL: [Self; 3] = [Self::Paused, Self::Breaker, Self::Cancelled];
+
     /// The word that the state writes.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Paused => "paused",
+            Self::Breaker => "breaker",
             Self::Cancelled => "cancelled",
         }
     }
 
     /// The hold that a word of the state stands for.
     pub fn from_word(word: &str) -> Option<Self> {
-        (word == Self::Cancelled.as_str()).then_some(Self::Cancelled)
+        Self::ALL.into_iter().find(|hold| hold.as_str() == word)
     }
 }
 
@@ -65,6 +73,8 @@ impl Hold {
 pub enum RunStatus {
     /// Recipients remain; applying again resumes.
     Unfinished,
+    /// Recipients remain, and `resume` must let them go first.
+    Paused,
     /// A person cancelled it.
     Cancelled,
     /// Nothing remains, and some batches wait for a person's word.
@@ -80,6 +90,7 @@ impl RunStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unfinished => "unfinished",
+            Self::Paused => "paused",
             Self::Cancelled => "cancelled",
             Self::InDoubt => "in_doubt",
             Self::FinishedWithFailures => "finished_with_failures",
@@ -93,11 +104,34 @@ impl Run {
     pub fn status(&self) -> RunStatus {
         let Tally { remaining, in_doubt, failed, .. } = self.tally;
         match (self.hold, remaining, in_doubt, failed) {
+            (Some(Hold::Paused | Hold::Breaker), 1.., _, _) => RunStatus::Paused,
             (_, 1.., _, _) => RunStatus::Unfinished,
             (_, 0, 1.., _) => RunStatus::InDoubt,
             (Some(Hold::Cancelled), ..) => RunStatus::Cancelled,
-            (None, 0, 0, 1..) => RunStatus::FinishedWithFailures,
-            (None, 0, 0, 0) => RunStatus::Finished,
+            (_, 0, 0, 1..) => RunStatus::FinishedWithFailures,
+            (_, 0, 0, 0) => RunStatus::Finished,
         }
     }
+}
+
+/// Who did something to a run, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// A user and a machine, or a CI job.
+    pub who: String,
+    /// In the person's words, or ours; may be empty.
+    pub why: String,
+}
+
+/// Something that happened to a run as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunEvent {
+    /// When.
+    pub at: Timestamp,
+    /// `frozen`, `taken up`, `paused`, …
+    pub what: String,
+    /// A user and a machine, or a CI job.
+    pub who: String,
+    /// Why, where it was said.
+    pub why: String,
 }

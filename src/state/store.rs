@@ -3,12 +3,13 @@
 //! A store is told what happened and keeps it; it decides nothing. Every method that writes is one
 //! transaction: after an error nothing of it is there, and the caller must send nothing more.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::error::Result;
-use super::{Batch, Change, Hold, Run};
+use super::{Batch, Change, Hold, Note, Run, RunEvent};
 use crate::outcome::{Answer, FailedAccount};
 use crate::plan::Plan;
 
@@ -34,7 +35,7 @@ pub struct Failure {
     pub failed: FailedAccount,
 }
 
-/// A batch that waits for a person's word, or failed: number, recipients, and the last answer.
+/// A batch that waits for a person's word: number, recipients, and the last answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchNote {
     /// Number of the batch.
@@ -49,8 +50,24 @@ pub struct BatchNote {
     pub answer: Answer,
 }
 
+/// Which state this is: a copy has the same lineage, and the copy that was written last has the higher serial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Drawn when the state was made.
+    pub lineage: String,
+    /// Transactions so far.
+    pub serial: u64,
+}
+
 /// The seam between the runner and where it keeps what it knows.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "every method fails alike: the state cannot be read or written"
+)]
 pub trait Store: Send {
+    /// Which state this is.
+    fn identity(&self) -> Result<Identity>;
+
     /// Every run, the latest frozen first.
     fn runs(&self) -> Result<Vec<Run>>;
 
@@ -60,15 +77,18 @@ pub trait Store: Send {
     /// `Error::UnknownRun` where there is none of this id.
     fn run(&self, id: &str) -> Result<Run>;
 
+    /// What happened to a run as a whole, in order.
+    fn events(&self, run: &str) -> Result<Vec<RunEvent>>;
+
     /// Is this pair the key of a batch already?
     fn has_key(&self, msg_random: u32, data_id: &str) -> Result<bool>;
 
     /// Writes a run whole: messages, batches, accounts.
-    fn freeze(&mut self, plan: &Plan, now: Timestamp) -> Result<()>;
+    fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()>;
 
     /// Takes a run up to send it: attempts that an earlier runner left open become in doubt, durably. Gives the
     /// batches in order of number.
-    fn take_up(&mut self, run: &str, now: Timestamp) -> Result<Vec<Batch>>;
+    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>>;
 
     /// Makes changes of a run durable, in order, all or none.
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()>;
@@ -76,8 +96,48 @@ pub trait Store: Send {
     /// What a batch's call needs.
     fn payload(&mut self, run: &str, batch: u32) -> Result<Payload>;
 
+    /// Is the run held back now? Asked while it is sent, since a person may pause it from elsewhere.
+    fn hold(&self, run: &str) -> Result<Option<Hold>>;
+
+    /// Writes down what happened to a run, with the changes that go with it: a person's word, or a runner's end.
+    fn decree(
+        &mut self,
+        run: &str,
+        what: &str,
+        changes: &[Change],
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<()>;
+
     /// Holds a run back, or lets it go.
-    fn hold(&mut self, run: &str, hold: Option<Hold>) -> Result<()>;
+    fn set_hold(
+        &mut self,
+        run: &str,
+        hold: Option<Hold>,
+        what: &str,
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<()>;
+
+    /// Lets failed recipients whose answer is `chosen` be tried again: batches that failed whole become pending,
+    /// accounts that an answer named move to new batches of the same message. Gives how many.
+    fn retry(
+        &mut self,
+        run: &str,
+        chosen: &dyn Fn(&Answer) -> bool,
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<u64>;
+
+    /// How many batches a run has: the number of its last one.
+    fn batches(&self, run: &str) -> Result<u32>;
+
+    /// The recipients that are still to be sent.
+    fn pending_accounts(&self, run: &str) -> Result<HashSet<String>>;
+
+    /// Replaces the pending batches of a run by those of a plan that was made for their recipients alone, with
+    /// numbers after the run's last. Who is no longer in the plan is skipped.
+    fn replan(&mut self, run: &str, plan: &Plan, note: &Note, now: Timestamp) -> Result<()>;
 
     /// The recipients of an app's last attempts, of all its runs, the latest first: what a limiter must
     /// remember. Empty where the last attempt was begun before `since`.
@@ -88,4 +148,7 @@ pub trait Store: Send {
 
     /// The batches of a run that are in doubt, in order.
     fn in_doubt(&self, run: &str) -> Result<Vec<BatchNote>>;
+
+    /// Everything that does not fit together, in words; empty where all is well.
+    fn verify(&self) -> Result<Vec<String>>;
 }

@@ -87,6 +87,19 @@ pub fn refusal(code: i64) -> fn(Answer) -> Outcome {
     }
 }
 
+/// May a recipient that failed with this code be taken another time, with nothing changed on our side? True for
+/// throttling, passing faults and what a person mends on the vendor's side; 0 stands for a batch that a person
+/// said was not sent.
+pub fn may_pass_another_time(code: i64) -> bool {
+    match refusal(code)(Answer::new(code, "")) {
+        Outcome::Throttled(_) | Outcome::TryAgain(_) | Outcome::SignatureExpired(_) | Outcome::Stopped(_) => {
+            true
+        }
+        Outcome::Rejected(_) => code == 0,
+        Outcome::Accepted { .. } | Outcome::Unreached(_) | Outcome::InDoubt(_) => false,
+    }
+}
+
 /// What a person can do about a code, in our words; `None` where the vendor's own text must do.
 ///
 /// It goes by the vendor's tables (trtc.io documents 34348 and 74196).

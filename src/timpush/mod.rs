@@ -11,6 +11,6 @@ pub mod usersig;
 pub mod wire;
 
 pub use call::Call;
-pub use classify::hint;
+pub use classify::{classify, hint, may_pass_another_time, refusal};
 pub use client::{Client, Config as ClientConfig, Error as ClientError};
 pub use usersig::sign;

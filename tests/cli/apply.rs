@@ -27,7 +27,7 @@ fn everybody_gets_one_push_and_a_second_apply_sends_nothing() {
     let ledger = bench.ledger();
     let pushes = ledger.pushes();
     let wanted: BTreeSet<String> = (0..10_000).map(|i| format!("u{i}")).collect();
-    assert_eq!(pushes.keys().map(|account| account.to_string()).collect::<BTreeSet<_>>(), wanted);
+    assert_eq!(pushes.keys().map(ToString::to_string).collect::<BTreeSet<_>>(), wanted);
     assert!(pushes.values().all(|count| *count == 1));
 
     bench.apply().code(0);
@@ -175,4 +175,50 @@ fn secrets_and_usersigs_appear_nowhere() {
     for word in ["usersig=", "eJw", "eNo", "eJy"] {
         assert!(!everything.contains(word), "{word} in {everything}");
     }
+}
+
+#[test]
+fn validate_and_plan_need_no_secret_and_open_no_connection() {
+    let bench = Bench::with_sandbox("40", Config::default());
+    bench.write_campaign(1_000, 2, "");
+    for args in [&["validate"][..], &["plan"], &["plan", "--format", "json"]] {
+        let output = bench.command(args).env_remove("TEST_KEY").output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let plan = bench.run(&["plan", "--format", "json"]).json();
+    let run = &plan["runs"][0];
+    assert_eq!((&plan["format"], &run["run"]), (&"pushplan.plan/1".into(), &"c@once".into()));
+    assert_eq!((&run["recipients"], &run["messages"], &run["calls"]), (&1_000.into(), &2.into(), &2.into()));
+    bench.run(&["plan", "--detailed-exitcode"]).code(2);
+    // Apply does need it, and says so before anything is frozen.
+    let output = bench.command(&["apply", "--auto-approve"]).env_remove("TEST_KEY").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("TEST_KEY"));
+    assert_eq!(bench.run(&["status", "--format", "json"]).json()["runs"], serde_json::json!([]));
+    assert_eq!(bench.ledger().arrivals.len(), 0);
+}
+
+#[test]
+fn the_gate_on_the_audience_refuses_with_the_numbers() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write_campaign(10, 1, "");
+    let file = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap();
+    bench.write("campaigns/c.yaml", &file.replace("account: id }", "account: id, expect: { min: 11 } }"));
+    for command in ["plan", "apply"] {
+        let said = bench.run(&[command]).code(6);
+        assert!(said.stderr.contains("10 recipients") && said.stderr.contains("11"), "{}", said.stderr);
+    }
+}
+
+#[test]
+fn a_recipient_that_cannot_be_rendered_is_named_before_anything_is_sent() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write("campaigns/a.jsonl", "{\"id\":\"a\",\"name\":\"Ann\"}\n{\"id\":\"b\",\"name\":null}\n");
+    bench.write(
+        "campaigns/c.yaml",
+        "campaign: c\naudience: { jsonl: a.jsonl, account: id }\nmessage: { body: \"Hi {{name}}\" }\n",
+    );
+    let said = bench.apply().code(1);
+    assert!(said.stderr.contains("a.jsonl:2") && said.stderr.contains("`name`"), "{}", said.stderr);
+    assert_eq!(bench.ledger().arrivals.len(), 0);
 }

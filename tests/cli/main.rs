@@ -1,7 +1,11 @@
 //! The binary as a user runs it, in a workspace of its own, against a server on loopback.
 
 mod apply;
+#[path = "../support/bench.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
+mod operator;
 #[path = "../support/postgres.rs"]
 mod postgres;
 mod sources;
+mod state;

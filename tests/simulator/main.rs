@@ -52,8 +52,8 @@ fn promises_hold_over_every_seed() {
         sum
     });
     println!(
-        "simulator: {} seeds, {} calls, {} crashes, {} batches in doubt, {} runs complete",
-        figures.lives, figures.calls, figures.crashes, figures.in_doubt, figures.complete
+        "simulator: {} seeds, {} calls, {} crashes, {} second runners, {} batches in doubt, {} runs complete",
+        figures.lives, figures.calls, figures.crashes, figures.refused, figures.in_doubt, figures.complete
     );
     assert_eq!(figures.lives, count);
     if count > 1_000 {
@@ -70,8 +70,9 @@ fn planted_bugs_are_found() {
         (Bug::SendBeforeDurable, "carried out"),
         (Bug::PermitAtIntent, "sliding second"),
         (Bug::ForgetRateOnRestart, "sliding second"),
+        (Bug::NoLock, "cannot be"),
     ] {
-        let found = (0..3_000).filter_map(|seed| live(seed, bug).err()).find(|why| why.contains(symptom));
+        let found = (0..5_000).filter_map(|seed| live(seed, bug).err()).find(|why| why.contains(symptom));
         assert!(found.is_some(), "{bug:?} was not found");
     }
 }

@@ -25,6 +25,8 @@ pub enum Bug {
     PermitAtIntent,
     /// A restarted runner forgets what left within the last second.
     ForgetRateOnRestart,
+    /// A second runner starts while the first one lives.
+    NoLock,
 }
 
 /// What a life came to, for the figures that the test prints.
@@ -35,6 +37,8 @@ pub struct Figures {
     pub crashes: u64,
     pub in_doubt: u64,
     pub complete: u64,
+    /// Runners that were turned away because another one lived.
+    pub refused: u64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -44,6 +48,7 @@ impl std::ops::AddAssign for Figures {
         self.crashes += other.crashes;
         self.in_doubt += other.in_doubt;
         self.complete += other.complete;
+        self.refused += other.refused;
     }
 }
 
@@ -71,7 +76,37 @@ enum Happening {
     Interrupt {
         life: u32,
     },
+    /// Somebody starts a second runner.
+    Challenge,
+    /// Somebody sets the wall clock; by so many microseconds.
+    ClockJump(i64),
 }
+
+/// A process that sends.
+struct Runner {
+    life: u32,
+    start: u64,
+    executor: Executor,
+    commit_under_way: Option<Vec<Change>>,
+    expires_at: Option<Tick>,
+}
+
+impl Runner {
+    /// When the run expires, as this runner understood it when it started.
+    fn expiry(&self) -> Option<u64> {
+        self.expires_at.map(|tick| self.start + tick.0)
+    }
+}
+
+/// How far a runner came.
+enum Advanced {
+    Waits(Option<u64>),
+    Ended(End),
+    Crashed,
+}
+
+/// How often a run is taken up at the most.
+const MOST_LIVES: u32 = 60;
 
 pub struct World {
     random: Random,
@@ -83,16 +118,20 @@ pub struct World {
     server: Server,
     limits: Limits,
     delivery: Delivery,
-    expires_at: Option<u64>,
+    /// On the wall clock.
+    expires_at: Option<i64>,
+    wall_offset: i64,
+    runners: Vec<Runner>,
+    lives: u32,
     recipients: Vec<u16>,
     /// What the state holds, and every change that became durable.
     durable: Vec<BatchState>,
     journal: Vec<Change>,
-    commit_under_way: Option<Vec<Change>>,
+    /// When each attempt was begun, by the wall clock, and its recipients.
+    begun: Vec<(i64, u32)>,
     /// Words of resend so far, by batch.
     resends: Vec<u32>,
     failed_accounts: Vec<u64>,
-    departures: Vec<(u64, u32)>,
     /// Calls that left with their commit (only under [`Bug::SendBeforeDurable`]).
     early: Vec<(Attempt, Fate)>,
     crash_per_mille: u64,
@@ -130,7 +169,7 @@ impl World {
             carried: vec![0; batches],
             arrivals: Vec::new(),
         };
-        Self {
+        let mut world = Self {
             bug,
             now: 0,
             sequence: 0,
@@ -139,121 +178,155 @@ impl World {
             server,
             limits,
             delivery,
-            expires_at: if random.chance(250) { Some(random.between(0, 5_000_000)) } else { None },
+            expires_at: if random.chance(250) { Some(random.between(0, 5_000_000) as i64) } else { None },
+            wall_offset: 0,
+            runners: Vec::new(),
+            lives: 0,
             recipients: (0..batches).map(|_| random.between(1, 500) as u16).collect(),
             durable: vec![BatchState::default(); batches],
             journal: Vec::new(),
-            commit_under_way: None,
+            begun: Vec::new(),
             resends: vec![0; batches],
             failed_accounts: vec![0; batches],
-            departures: Vec::new(),
             early: Vec::new(),
-            crash_per_mille: random.pick(&[0, 5, 20, 60]),
+            crash_per_mille: random.pick(&[0, 1, 3, 10, 50]),
             figures: Figures { lives: 1, ..Figures::default() },
             random,
+        };
+        for _ in 0..world.random.between(0, 3) {
+            let at = world.random.between(0, 4_000_000);
+            world.put(at, Happening::Challenge);
+            let by = world.random.between(0, 1_200_000_000) as i64 - 600_000_000;
+            let at = world.random.between(0, 4_000_000);
+            world.put(at, Happening::ClockJump(by));
         }
+        world
     }
 
     /// Lives until the run is complete, or was started 40 times.
     pub fn live(mut self) -> Result<Figures, String> {
-        for life in 0..40 {
-            let end = self.one_life(life)?;
-            self.check_equation()?;
-            match end {
-                Some(End::Complete) => {
-                    self.figures.complete += 1;
+        let mut complete = false;
+        for _ in 0..2_000_000 {
+            if self.runners.is_empty() {
+                if complete || self.lives == MOST_LIVES {
                     break;
                 }
-                Some(End::Paused(_)) | None => {
-                    let downtime = self.random.pick(&[0, 1_000, 300_000, 3_000_000]);
-                    self.advance_server_by(downtime)?;
+                let downtime = self.random.pick(&[0, 1_000, 300_000, 3_000_000]);
+                self.pass(downtime)?;
+                // A challenger may have come meanwhile.
+                if self.runners.is_empty() {
+                    self.start_runner()?;
                 }
             }
+            let mut wake = None;
+            for mut runner in std::mem::take(&mut self.runners) {
+                match self.advance(&mut runner)? {
+                    Advanced::Waits(until) => {
+                        wake = [wake, until].into_iter().flatten().min();
+                        self.runners.push(runner);
+                    }
+                    Advanced::Ended(end) => complete |= end == End::Complete,
+                    Advanced::Crashed => {}
+                }
+            }
+            if !self.runners.is_empty() {
+                self.wait(wake)?;
+            }
         }
-        self.advance_server_by(30_000_000)?;
+        if self.lives < MOST_LIVES && !complete {
+            return Err("a life without end".to_owned());
+        }
+        self.runners.clear();
+        self.pass(30_000_000)?;
         self.check_story()?;
         self.check_rate()?;
+        self.figures.complete = u64::from(complete);
         self.figures.calls = self.server.arrivals.len() as u64;
         Ok(self.figures)
     }
 
-    /// Recovers the state as a runner does when it starts, then runs until the end, a pause or a crash.
-    fn one_life(&mut self, life: u32) -> Result<Option<End>, String> {
+    /// Takes the state up as a runner does when it starts: it recovers, and remembers the last attempts.
+    fn start_runner(&mut self) -> Check {
+        let life = self.lives;
+        self.lives += 1;
         self.recover()?;
-        let start = self.now;
-        let window = Duration::from_secs(1) + self.limits.headroom;
-        let remembered: Vec<u32> = self
-            .departures
-            .iter()
-            .filter(|(at, _)| self.bug != Bug::ForgetRateOnRestart && at + window.as_micros() as u64 > start)
-            .map(|(_, recipients)| *recipients)
-            .collect();
-        let settings = Settings {
-            delivery: self.delivery,
-            expires_at: self.expires_at.map(|at| Tick(at.saturating_sub(start))),
-            seed: self.random.next(),
-        };
+        let hour_ago = self.wall() - 3_600_000_000;
+        let mut remembered = Vec::new();
+        if self.bug != Bug::ForgetRateOnRestart && self.begun.last().is_some_and(|(at, _)| *at >= hour_ago) {
+            remembered.extend(self.begun.iter().rev().take(2_000).map(|(_, recipients)| *recipients));
+        }
+        let expires_at = self.expires_at.map(|at| Tick(u64::try_from(at - self.wall()).unwrap_or(0)));
+        let settings = Settings { delivery: self.delivery, expires_at, seed: self.random.next() };
         let batches = self
             .recipients
             .iter()
             .zip(&self.durable)
             .map(|(&recipients, &state)| Batch { recipients, state })
             .collect();
-        let mut executor = Executor::new(settings, batches, self.tally(), Pace::new(self.limits, remembered));
+        let pace = Pace::new(self.limits, remembered);
+        let executor = Executor::new(settings, batches, self.tally(), pace);
+        self.runners.push(Runner { life, start: self.now, executor, commit_under_way: None, expires_at });
         if self.random.chance(30) {
             let at = self.now + self.random.between(0, 2_000_000);
             self.put(at, Happening::Interrupt { life });
         }
+        Ok(())
+    }
 
-        for _ in 0..200_000 {
-            if self.random.chance(self.crash_per_mille) && self.random.chance(100) {
-                self.crash();
-                return Ok(None);
+    /// Lets a runner do all it can do now. It may die before and after every step.
+    fn advance(&mut self, runner: &mut Runner) -> Result<Advanced, String> {
+        for _ in 0..100_000 {
+            if self.random.chance(self.crash_per_mille) {
+                self.crash(runner);
+                return Ok(Advanced::Crashed);
             }
-            let step = executor.poll(Tick(self.now - start));
-            let wake = match step {
-                Step::Commit(changes) => {
-                    self.ask_commit(life, changes);
-                    continue;
-                }
-                Step::Send(attempt) => {
-                    self.depart_or_delay(life, attempt)?;
-                    continue;
-                }
-                Step::Renew => continue,
-                Step::Wait(tick) => Some(start + tick.0),
-                Step::Idle => None,
-                Step::Finished(end) => {
-                    if executor.tally() != self.tally() {
-                        return Err(format!(
-                            "the executor counts {}, the state {}",
-                            executor.tally(),
-                            self.tally()
-                        ));
+            match runner.executor.poll(Tick(self.now - runner.start)) {
+                Step::Commit(changes) => self.ask_commit(runner, changes),
+                Step::Send(attempt) => self.depart_or_delay(runner, attempt)?,
+                Step::Renew => {}
+                Step::Wait(tick) => {
+                    let until = runner.start + tick.0;
+                    if until <= self.now {
+                        return Err(format!("asked to wait until {until} at {}", self.now));
                     }
-                    if self.commit_under_way.is_some() {
+                    return Ok(Advanced::Waits(Some(until)));
+                }
+                Step::Idle => return Ok(Advanced::Waits(None)),
+                Step::Finished(end) => {
+                    if runner.commit_under_way.is_some() {
                         return Err("finished while a commit was under way".to_owned());
                     }
-                    return Ok(Some(end));
-                }
-            };
-            let next = self.agenda.peek().map(|Reverse((at, ..))| *at);
-            match (wake, next) {
-                (None, None) => return Err("the executor is idle and nothing will ever happen".to_owned()),
-                (Some(wake), next) if next.is_none_or(|next| wake < next) => {
-                    if wake <= self.now {
-                        return Err(format!("asked to wait until {wake} at {}", self.now));
+                    if runner.executor.tally() != self.tally() {
+                        let counted = runner.executor.tally();
+                        return Err(format!("the executor counts {counted}, the state {}", self.tally()));
                     }
-                    self.now = wake;
-                }
-                _ => {
-                    if let Some(event) = self.next_happening(life)? {
-                        executor.handle(Tick(self.now - start), event);
-                    }
+                    return Ok(Advanced::Ended(end));
                 }
             }
         }
-        Err("a life without end".to_owned())
+        Err("a runner that never waits".to_owned())
+    }
+
+    /// Lets time pass until a runner wants to be woken or something happens.
+    fn wait(&mut self, wake: Option<u64>) -> Check {
+        let next = self.agenda.peek().map(|Reverse((at, ..))| *at);
+        match (wake, next) {
+            (None, None) => Err("everybody is idle and nothing will ever happen".to_owned()),
+            (Some(wake), next) if next.is_none_or(|next| wake < next) => {
+                self.now = wake;
+                Ok(())
+            }
+            _ => self.next_happening(),
+        }
+    }
+
+    /// What the wall clock shows, in microseconds. It may jump; `now` may not.
+    fn wall(&self) -> i64 {
+        self.now as i64 + self.wall_offset
+    }
+
+    fn runner(&mut self, life: u32) -> Option<usize> {
+        self.runners.iter().position(|runner| runner.life == life)
     }
 
     fn put(&mut self, at: u64, happening: Happening) {
@@ -261,25 +334,36 @@ impl World {
         self.agenda.push(Reverse((at, self.sequence, happening)));
     }
 
-    /// Lets the next thing happen; gives what the runner of this life sees of it.
-    fn next_happening(&mut self, life: u32) -> Result<Option<Event>, String> {
-        let Some(Reverse((at, _, happening))) = self.agenda.pop() else { return Ok(None) };
+    /// Lets the next thing happen, and tells the runner that it is meant for, where that one still lives.
+    fn next_happening(&mut self) -> Check {
+        let Some(Reverse((at, _, happening))) = self.agenda.pop() else { return Ok(()) };
         self.now = at;
-        Ok(match happening {
-            Happening::Durable { life: of } if of == life => {
-                let changes = self.commit_under_way.take().unwrap_or_default();
+        match happening {
+            Happening::Durable { life } => {
+                let Some(index) = self.runner(life) else { return Ok(()) };
+                let changes = self.runners[index].commit_under_way.take().unwrap_or_default();
                 self.make_durable(changes)?;
-                Some(Event::Durable)
+                self.tell(index, Event::Durable);
             }
-            Happening::Answer { life: of, index } if of == life => {
-                let (attempt, outcome) = self.answers[index].clone();
-                Some(Event::Answered(attempt, outcome))
+            Happening::Answer { life, index: answer } => {
+                let Some(index) = self.runner(life) else { return Ok(()) };
+                let (attempt, outcome) = self.answers[answer].clone();
+                self.tell(index, Event::Answered(attempt, outcome));
             }
-            Happening::Departure { life: of, attempt } if of == life => {
-                self.depart(life, attempt)?;
-                None
+            Happening::Departure { life, attempt } => {
+                let Some(index) = self.runner(life) else { return Ok(()) };
+                let expires_at = self.runners[index].expiry();
+                self.depart(life, expires_at, attempt)?;
             }
-            Happening::Interrupt { life: of } if of == life => Some(Event::Interrupted(Pause::Signal)),
+            Happening::Interrupt { life } => {
+                let Some(index) = self.runner(life) else { return Ok(()) };
+                self.tell(index, Event::Interrupted(Pause::Signal));
+            }
+            Happening::Challenge if !self.runners.is_empty() && self.bug != Bug::NoLock => {
+                self.figures.refused += 1;
+            }
+            Happening::Challenge => self.start_runner()?,
+            Happening::ClockJump(by) => self.wall_offset += by,
             Happening::Arrival { batch, carried_out } => {
                 let index = batch as usize - 1;
                 self.server.arrivals.push((self.now, u32::from(self.recipients[index])));
@@ -289,39 +373,41 @@ impl World {
                         return Err(format!("batch {batch} was carried out twice"));
                     }
                 }
-                None
             }
-            // Meant for a runner that is dead.
-            _ => None,
-        })
-    }
-
-    /// Lets time pass without a runner.
-    fn advance_server_by(&mut self, time: u64) -> Check {
-        let until = self.now + time;
-        while self.agenda.peek().is_some_and(|Reverse((at, ..))| *at <= until) {
-            self.next_happening(u32::MAX)?;
         }
-        self.now = until;
         Ok(())
     }
 
-    fn ask_commit(&mut self, life: u32, changes: Vec<Change>) {
-        assert!(self.commit_under_way.is_none(), "two commits at once");
-        let took = self.random.pick(&[50, 300, 5_000, 40_000]);
-        self.commit_under_way = Some(changes);
-        self.put(self.now + took, Happening::Durable { life });
-        if self.bug == Bug::SendBeforeDurable {
-            for attempt in self.begun_under_way() {
-                let fate = self.leave(attempt);
-                self.early.push((attempt, fate));
-            }
-        }
+    fn tell(&mut self, runner: usize, event: Event) {
+        let runner = &mut self.runners[runner];
+        runner.executor.handle(Tick(self.now - runner.start), event);
     }
 
-    fn begun_under_way(&self) -> Vec<Attempt> {
-        let changes = self.commit_under_way.iter().flatten();
-        changes.filter_map(|c| if let Change::Begin(attempt) = c { Some(*attempt) } else { None }).collect()
+    /// Lets time pass, whoever lives or not.
+    fn pass(&mut self, time: u64) -> Check {
+        let until = self.now + time;
+        while self.agenda.peek().is_some_and(|Reverse((at, ..))| *at <= until) && self.runners.is_empty() {
+            self.next_happening()?;
+        }
+        if self.runners.is_empty() {
+            self.now = until;
+        }
+        Ok(())
+    }
+
+    fn ask_commit(&mut self, runner: &mut Runner, changes: Vec<Change>) {
+        assert!(runner.commit_under_way.is_none(), "two commits at once");
+        let took = self.random.pick(&[50, 300, 5_000, 40_000]);
+        if self.bug == Bug::SendBeforeDurable {
+            for change in &changes {
+                if let Change::Begin(attempt) = *change {
+                    let fate = self.leave(attempt);
+                    self.early.push((attempt, fate));
+                }
+            }
+        }
+        runner.commit_under_way = Some(changes);
+        self.put(self.now + took, Happening::Durable { life: runner.life });
     }
 
     fn make_durable(&mut self, changes: Vec<Change>) -> Check {
@@ -329,6 +415,7 @@ impl World {
             let index = change.batch() as usize - 1;
             self.durable[index] = self.durable[index].apply(&change).map_err(|e| e.to_string())?;
             match &change {
+                Change::Begin(_) => self.begun.push((self.wall(), u32::from(self.recipients[index]))),
                 Change::Resend(_) => self.resends[index] += 1,
                 Change::Settle(_, Outcome::Accepted { failed, .. }) => {
                     self.failed_accounts[index] = failed.len() as u64;
@@ -340,29 +427,29 @@ impl World {
         self.check_equation()
     }
 
-    fn depart_or_delay(&mut self, life: u32, attempt: Attempt) -> Check {
+    fn depart_or_delay(&mut self, runner: &Runner, attempt: Attempt) -> Check {
         match self.bug {
             Bug::PermitAtIntent => {
                 let at = self.now + self.random.between(0, 60_000);
-                self.put(at, Happening::Departure { life, attempt });
+                self.put(at, Happening::Departure { life: runner.life, attempt });
                 Ok(())
             }
             Bug::SendBeforeDurable => {
                 let early = self.early.iter().rposition(|(of, _)| *of == attempt);
                 let (_, fate) = self.early.swap_remove(early.expect("it left with its commit"));
-                self.expect_answer(life, attempt, fate);
+                self.expect_answer(runner.life, attempt, fate);
                 Ok(())
             }
-            _ => self.depart(life, attempt),
+            _ => self.depart(runner.life, runner.expiry(), attempt),
         }
     }
 
-    fn depart(&mut self, life: u32, attempt: Attempt) -> Check {
+    fn depart(&mut self, life: u32, expiry: Option<u64>, attempt: Attempt) -> Check {
         let state = self.durable[attempt.batch as usize - 1];
         if state != (BatchState { status: Status::Sending, attempts: attempt.number }) {
             return Err(format!("{attempt:?} left without a durable intent: {state:?}"));
         }
-        if self.bug == Bug::None && self.expires_at.is_some_and(|expiry| self.now > expiry) {
+        if self.bug == Bug::None && expiry.is_some_and(|expiry| self.now > expiry) {
             return Err(format!("{attempt:?} left after the expiry"));
         }
         let fate = self.leave(attempt);
@@ -373,7 +460,6 @@ impl World {
     fn leave(&mut self, attempt: Attempt) -> Fate {
         let recipients = u32::from(self.recipients[attempt.batch as usize - 1]);
         let fate = self.server.fate(&mut self.random, recipients);
-        self.departures.push((self.now, recipients));
         if let Some(after) = fate.arrives_after {
             let carried_out = fate.carried_out;
             self.put(self.now + after, Happening::Arrival { batch: attempt.batch, carried_out });
@@ -388,9 +474,9 @@ impl World {
     }
 
     /// `kill -9`: a commit under way is durable or not, whole either way; a call under way arrives or not.
-    fn crash(&mut self) {
+    fn crash(&mut self, runner: &mut Runner) {
         self.figures.crashes += 1;
-        if let Some(changes) = self.commit_under_way.take()
+        if let Some(changes) = runner.commit_under_way.take()
             && self.random.chance(500)
         {
             self.make_durable(changes).expect("a commit that was asked for fits the state");
@@ -406,7 +492,6 @@ impl World {
     }
 
     fn recover(&mut self) -> Check {
-        self.commit_under_way = None;
         let open: Vec<Change> = (1..)
             .zip(&self.durable)
             .filter(|(_, state)| state.status == Status::Sending)

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use pushplan::outcome::Outcome;
-use pushplan::timpush::call::Call;
-use pushplan::timpush::client::{Client, Config};
+use pushplan::timpush::{Call, Client, ClientConfig as Config};
 
 mod broken_servers;
 mod sandbox;

@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 
 use serde_json::Value as Json;
 
-use super::{Args, Fault, Given};
-use crate::message::render::Why;
+use super::call::{Args, Given};
+use crate::message::render::{Fault, Why};
 
 pub(super) fn eq(args: &Args<'_, '_>) -> Result<Json, Fault> {
     Ok((order(args)? == Some(Ordering::Equal)).into())

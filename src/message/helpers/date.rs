@@ -6,8 +6,9 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::Value as Json;
 
-use super::{Args, Fault, Given};
+use super::call::{Args, Given};
 use crate::campaign::schedule::time_zone;
+use crate::message::render::Fault;
 
 enum Moment {
     Instant(Timestamp),

@@ -3,23 +3,21 @@
 //! Every helper is strict: a missing or null argument is an error, and so is one it cannot read. Only
 //! `default` may look at a value that is not there.
 
+mod call;
 mod compare;
 mod date;
 mod number;
 mod strict;
 mod text;
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
-use handlebars::{
-    Context, Handlebars, HelperDef, JsonRender, RenderContext, RenderError, RenderErrorReason, ScopedJson,
-};
-use serde_json::Value as Json;
+use handlebars::Handlebars;
 
-use super::render::{Fault, Why};
+use call::{Check, Own, Run};
 
+pub(super) use call::Given;
 pub(super) use strict::{NEED, PRINT};
 
 /// A helper of the template language.
@@ -46,7 +44,7 @@ pub(super) enum Kind {
     /// [`NEED`] when a template is compiled.
     Engine,
     /// This crate: what a call's literal arguments can be held to before there is a row, and the call.
-    Own { check: fn(&dyn Given) -> Result<(), String>, run: fn(&Args<'_, '_>) -> Result<Json, Fault> },
+    Own { check: Option<Check>, run: Run },
 }
 
 /// The row that the examples of [`HELPERS`] run on, as JSON.
@@ -72,7 +70,7 @@ pub const HELPERS: &[Helper] = &[
         block: false,
         params: 2..=8,
         options: &[],
-        kind: Kind::Own { check: nothing_to_check, run: strict::default },
+        kind: Kind::Own { check: None, run: strict::default },
     },
     Helper {
         name: "upper",
@@ -82,7 +80,7 @@ pub const HELPERS: &[Helper] = &[
         block: false,
         params: 1..=1,
         options: &[],
-        kind: Kind::Own { check: nothing_to_check, run: text::upper },
+        kind: Kind::Own { check: None, run: text::upper },
     },
     Helper {
         name: "lower",
@@ -92,7 +90,7 @@ pub const HELPERS: &[Helper] = &[
         block: false,
         params: 1..=1,
         options: &[],
-        kind: Kind::Own { check: nothing_to_check, run: text::lower },
+        kind: Kind::Own { check: None, run: text::lower },
     },
     Helper {
         name: "truncate",
@@ -103,7 +101,7 @@ pub const HELPERS: &[Helper] = &[
         block: false,
         params: 2..=2,
         options: &["end"],
-        kind: Kind::Own { check: text::check_truncate, run: text::truncate },
+        kind: Kind::Own { check: Some(text::check_truncate), run: text::truncate },
     },
     Helper {
         name: "date",
@@ -115,7 +113,7 @@ pub const HELPERS: &[Helper] = &[
         block: false,
         params: 2..=2,
         options: &["tz"],
-        kind: Kind::Own { check: date::check, run: date::date },
+        kind: Kind::Own { check: Some(date::check), run: date::date },
     },
     Helper {
         name: "number",
@@ -126,7 +124,7 @@ pub const HELPERS: &[Helper] = &[
         block: false,
         params: 1..=1,
         options: &["decimals", "thousands", "point"],
-        kind: Kind::Own { check: number::check, run: number::number },
+        kind: Kind::Own { check: Some(number::check), run: number::number },
     },
     engine_helper(
         "if",
@@ -175,9 +173,9 @@ const fn comparison(
     about: &'static str,
     example: &'static str,
     result: &'static str,
-    run: fn(&Args<'_, '_>) -> Result<Json, Fault>,
+    run: Run,
 ) -> Helper {
-    let kind = Kind::Own { check: nothing_to_check, run };
+    let kind = Kind::Own { check: None, run };
     Helper { name, about, example, result, block: false, params: 2..=2, options: &[], kind }
 }
 
@@ -189,10 +187,6 @@ const fn logic(
     result: &'static str,
 ) -> Helper {
     Helper { name, about, example, result, block: false, params, options: &[], kind: Kind::Engine }
-}
-
-fn nothing_to_check(_: &dyn Given) -> Result<(), String> {
-    Ok(())
 }
 
 /// The helper of this name.
@@ -215,78 +209,4 @@ pub(super) fn engine() -> &'static Handlebars<'static> {
         engine
     });
     &ENGINE
-}
-
-/// The arguments of a call as far as they are known: all of them at a render, literals alone before.
-pub(super) trait Given {
-    fn param(&self, index: usize) -> Option<&Json>;
-    fn option(&self, name: &str) -> Option<&Json>;
-
-    /// An option that must be text.
-    fn text_option<'a>(&'a self, name: &str, or: &'a str) -> Result<&'a str, String> {
-        match self.option(name) {
-            None => Ok(or),
-            Some(Json::String(text)) => Ok(text),
-            Some(_) => Err(format!("{name} must be text in quotes")),
-        }
-    }
-}
-
-/// The arguments of a call at a render.
-pub(super) struct Args<'h, 'rc>(&'h handlebars::Helper<'rc>);
-
-impl Given for Args<'_, '_> {
-    fn param(&self, index: usize) -> Option<&Json> {
-        self.0.param(index).map(handlebars::PathAndJson::value)
-    }
-
-    fn option(&self, name: &str) -> Option<&Json> {
-        self.0.hash_get(name).map(handlebars::PathAndJson::value)
-    }
-}
-
-impl Args<'_, '_> {
-    /// A parameter that must be there.
-    fn value(&self, index: usize) -> Result<&Json, Fault> {
-        match self.0.param(index) {
-            Some(param) if !param.is_value_missing() && !param.value().is_null() => Ok(param.value()),
-            Some(param) if !param.is_value_missing() => Err(self.fault(index, Why::Null)),
-            _ => Err(self.fault(index, Why::Missing)),
-        }
-    }
-
-    /// A parameter that must be text, a number or a boolean, as it prints.
-    fn text(&self, index: usize) -> Result<Cow<'_, str>, Fault> {
-        match self.value(index)? {
-            Json::String(text) => Ok(Cow::Borrowed(text)),
-            Json::Array(_) | Json::Object(_) => Err(self.fault(index, Why::NotText)),
-            scalar => Ok(Cow::Owned(scalar.render())),
-        }
-    }
-
-    fn fault(&self, index: usize, why: Why) -> Fault {
-        let variable = self.0.param(index).and_then(|param| param.relative_path().cloned());
-        Fault { variable, why }
-    }
-
-    /// The helper refuses its parameter.
-    fn refuse(&self, index: usize, message: impl std::fmt::Display) -> Fault {
-        self.fault(index, Why::Helper(format!("{}: {message}", self.0.name())))
-    }
-}
-
-struct Own(fn(&Args<'_, '_>) -> Result<Json, Fault>);
-
-impl HelperDef for Own {
-    fn call_inner<'reg: 'rc, 'rc>(
-        &self,
-        helper: &handlebars::Helper<'rc>,
-        _: &'reg Handlebars<'reg>,
-        _: &'rc Context,
-        _: &mut RenderContext<'reg, 'rc>,
-    ) -> Result<ScopedJson<'rc>, RenderError> {
-        (self.0)(&Args(helper))
-            .map(ScopedJson::Derived)
-            .map_err(|fault| RenderErrorReason::NestedError(Box::new(fault)).into())
-    }
 }

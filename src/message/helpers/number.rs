@@ -3,7 +3,8 @@
 
 use serde_json::Value as Json;
 
-use super::{Args, Fault, Given};
+use super::call::{Args, Given};
+use crate::message::render::Fault;
 
 struct Options<'a> {
     decimals: Option<usize>,

@@ -2,7 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::{Args, Fault};
+use super::call::Args;
+use crate::message::render::Fault;
 
 /// Wraps an argument of Handlebars' own helpers, which would take missing and null for false.
 pub(in crate::message) const NEED: &str = "need";

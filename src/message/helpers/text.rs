@@ -3,7 +3,8 @@
 use serde_json::Value as Json;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Args, Fault, Given};
+use super::call::{Args, Given};
+use crate::message::render::Fault;
 
 pub(super) fn upper(args: &Args<'_, '_>) -> Result<Json, Fault> {
     Ok(args.text(0)?.to_uppercase().into())

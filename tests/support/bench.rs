@@ -62,14 +62,19 @@ impl Bench {
     /// A workspace whose app is somewhere else.
     pub fn with_endpoint(rate: &str, endpoint: &str) -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap(), sandbox: None };
-        bench.write(
+        bench.point_at(rate, endpoint);
+        bench
+    }
+
+    /// Writes the workspace file: from now on the app is there.
+    pub fn point_at(&self, rate: &str, endpoint: &str) -> &Self {
+        self.write(
             "pushplan.yaml",
             &format!(
                 "apps:\n  shop:\n    sdk_app_id: {SDK_APP_ID}\n    identifier: administrator\n    endpoint: {endpoint}\n    \
                  secret_key: {{ env: TEST_KEY }}\n    rate: {{ calls_per_second: {rate} }}\n"
             ),
-        );
-        bench
+        )
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

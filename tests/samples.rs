@@ -4,12 +4,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::loader::{LoadOptions, load};
-use super::{read_campaign, read_workspace, schema, yaml};
-use crate::diagnostic::Diagnostics;
-use crate::report::diagnostics::text;
+use pushplan::audience::Access;
+use pushplan::campaign::{LoadOptions, load, parse_yaml, read_campaign, read_workspace, schema};
+use pushplan::diagnostic::Diagnostics;
+use pushplan::prepare;
+use pushplan::report::diagnostics::text;
 
 const WIDTH: usize = 100;
+/// What only a reader with more rights could know is no mistake of the file.
+const UNKNOWN: &str = "columns-not-checked";
 /// Rules of the schema alone: where one is broken, the published file must say so too.
 const SCHEMA_CODES: [&str; 6] =
     ["unknown-key", "wrong-type", "no-value", "bad-value", "empty", "missing-key"];
@@ -30,7 +33,15 @@ fn samples(name: &str) -> Vec<PathBuf> {
 
 fn check_campaign(file: &Path) -> Diagnostics {
     let options = LoadOptions { current_dir: folder(), allow_outside: false };
-    load(&[file.to_owned()], &options).diagnostics
+    let mut loaded = load(&[file.to_owned()], &options);
+    for campaign in &loaded.campaigns {
+        loaded.diagnostics.append(prepare::check(campaign, Access::Files));
+    }
+    let known = loaded.diagnostics.into_iter().filter(|diagnostic| diagnostic.code != UNKNOWN);
+    known.fold(Diagnostics::new(), |mut known, diagnostic| {
+        known.push(diagnostic);
+        known
+    })
 }
 
 fn check_workspace(file: &Path) -> Diagnostics {
@@ -44,7 +55,7 @@ fn published_schema_accepts(schema: &str, file: &Path) -> bool {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(schema);
     let schema = serde_json::from_slice(&fs::read(path).expect("the schema is there")).expect("JSON");
     let validator = jsonschema::validator_for(&schema).expect("a schema");
-    yaml::parse(file, fs::read(file).expect("readable")).map_or(true, |(value, _)| validator.is_valid(&value))
+    parse_yaml(file, fs::read(file).expect("readable")).map_or(true, |(value, _)| validator.is_valid(&value))
 }
 
 fn expect_valid(samples: Vec<PathBuf>, schema: &str, check: fn(&Path) -> Diagnostics) {

@@ -1,10 +1,12 @@
 -- Format 1 of the state. A change of it is a new format with a migration.
 -- Times are milliseconds since 1970. A batch's id is its run's id * 2^32 + its number.
 
-CREATE TABLE meta (
-  key   TEXT PRIMARY KEY,
-  value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+-- Which state this is, and how often it was written.
+CREATE TABLE identity (
+  one     INTEGER PRIMARY KEY CHECK (one = 1),
+  lineage TEXT NOT NULL,
+  serial  INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE run (
   id              INTEGER PRIMARY KEY,
@@ -75,3 +77,13 @@ CREATE TABLE failed_recipient (
   text    TEXT NOT NULL,
   PRIMARY KEY (batch, account)
 ) STRICT, WITHOUT ROWID;
+
+-- What happened to a run as a whole: who did what, and why.
+CREATE TABLE event (
+  serial INTEGER PRIMARY KEY,
+  run    INTEGER NOT NULL REFERENCES run (id),
+  at     INTEGER NOT NULL,
+  what   TEXT NOT NULL,
+  who    TEXT NOT NULL,
+  why    TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,102 @@
+//! `pushplan state`: looking after the state itself.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::{Global, context, output, who};
+use crate::state::Store;
+
+/// Arguments of `state`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check every number of the state against what it was counted from
+    Verify,
+    /// Write the state as JSON lines
+    Export {
+        /// The file to write; stdout where it is left out
+        file: Option<PathBuf>,
+    },
+    /// Read JSON lines into a new state
+    Import {
+        /// The file that `export` wrote
+        file: PathBuf,
+    },
+    /// Copy the state to a file, as of one moment, also while a run is sent
+    Backup {
+        /// The new file
+        file: PathBuf,
+    },
+    /// Take a state that was restored from a backup for the state from now on: what it cannot know becomes in doubt
+    Adopt {
+        /// Why, for the runs' timelines
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let workspace = context::workspace(global)?;
+    match &args.command {
+        Command::Verify => {
+            let problems = context::open_sqlite_to_read(&workspace)?.verify()?;
+            if problems.is_empty() {
+                output::print("the state fits together\n")?;
+                return Ok(Exit::Done);
+            }
+            output::print(&format!("{}\n", problems.join("\n")))?;
+            Err(Failure::Other(
+                "the state does not fit together; nothing should be sent on its word".to_owned(),
+            ))
+        }
+        Command::Export { file: None } => {
+            let mut text = Vec::new();
+            context::open_sqlite_to_read(&workspace)?.export(&mut text)?;
+            output::print(&String::from_utf8_lossy(&text))?;
+            Ok(Exit::Done)
+        }
+        Command::Export { file: Some(path) } => {
+            let io = |source| Failure::File { action: "write", path: path.clone(), source };
+            let mut out = BufWriter::new(File::create_new(path).map_err(io)?);
+            context::open_sqlite_to_read(&workspace)?.export(&mut out)?;
+            out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io)?;
+            Ok(Exit::Done)
+        }
+        Command::Import { file } => import(&workspace, file),
+        Command::Backup { file } => {
+            context::open_sqlite_to_read(&workspace)?.backup(file)?;
+            output::print(&format!("copied to {}\n", file.display()))?;
+            Ok(Exit::Done)
+        }
+        Command::Adopt { reason } => {
+            let (_lock, mut store) = context::open_unchecked(&workspace, "state adopt")?;
+            let lost = store.adopt(&who::note(reason), Timestamp::now())?;
+            for run in &lost {
+                output::say(&format!(
+                    "{run}: not in this copy; written down as cancelled, so that it is not sent anew"
+                ));
+            }
+            output::print("adopted; `pushplan status` shows what is in doubt now\n")?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn import(workspace: &crate::campaign::Workspace, path: &Path) -> Result<Exit, Failure> {
+    let file =
+        File::open(path).map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
+    let (_lock, mut store) = context::open_unchecked(workspace, "state import")?;
+    store.import(&mut BufReader::new(file))?;
+    output::print(&format!("imported {} runs\n", store.runs()?.len()))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,191 @@
+//! A state as JSON lines, and back: for moving, for looking at, for keeping.
+//!
+//! The first line names the format; every further line is one row, `{"table": …, "row": {…}}`, tables in an order
+//! in which each row's references come before it. Accounts are plain text in it.
+
+use std::io::{BufRead, Read, Write};
+
+use rusqlite::types::{Value as Sql, ValueRef};
+use rusqlite::{Connection, params_from_iter};
+use serde_json::{Map, Value, json};
+
+use super::rows::{Packer, accounts_json, unreadable};
+
+/// Name and version of the first line.
+const FORMAT: &str = "pushplan.state/1";
+
+/// Longest line that is read: a batch of 500 long accounts stays far below it.
+const LINE_MAX: usize = 32 << 20;
+
+/// The tables in order, with their columns in order.
+const TABLES: &[(&str, &[&str])] = &[
+    ("identity", &["one", "lineage", "serial"]),
+    (
+        "run",
+        &[
+            "id",
+            "name",
+            "campaign",
+            "occurrence",
+            "app",
+            "from_account",
+            "content_digest",
+            "audience_digest",
+            "plan_digest",
+            "expires_at",
+            "delivery",
+            "frozen_at",
+            "hold",
+            "planned",
+            "accepted",
+            "failed",
+            "in_doubt",
+            "skipped",
+            "remaining",
+        ],
+    ),
+    ("message", &["run", "number", "json"]),
+    (
+        "batch",
+        &[
+            "id",
+            "msg_random",
+            "data_id",
+            "message",
+            "recipients",
+            "status",
+            "attempts",
+            "failed",
+            "code",
+            "text",
+        ],
+    ),
+    ("account", &["batch", "json"]),
+    ("change", &["serial", "batch", "attempt", "what", "at", "code", "text", "task_id"]),
+    ("failed_recipient", &["batch", "account", "code", "text"]),
+    ("event", &["serial", "run", "at", "what", "who", "why"]),
+];
+
+/// Why a dump could not be written or read.
+#[derive(Debug)]
+pub(super) enum DumpError {
+    /// The database.
+    Sqlite(rusqlite::Error),
+    /// The stream.
+    Io(std::io::Error),
+    /// A line that is not what it should be; counted from 1.
+    Line(u64, String),
+}
+
+impl From<rusqlite::Error> for DumpError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<std::io::Error> for DumpError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+pub(super) fn export(connection: &Connection, out: &mut dyn Write) -> Result<(), DumpError> {
+    writeln!(out, "{}", json!({ "format": FORMAT }))?;
+    for (table, columns) in TABLES {
+        let mut statement =
+            connection.prepare(&format!("SELECT {} FROM {table} ORDER BY 1, 2", columns.join(", ")))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut fields = Map::new();
+            for (index, column) in columns.iter().enumerate() {
+                let value = match row.get_ref(index)? {
+                    ValueRef::Null => Value::Null,
+                    ValueRef::Integer(number) => number.into(),
+                    ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+                    ValueRef::Blob(_) => {
+                        let text = accounts_json(connection, row.get(0)?)?;
+                        serde_json::from_str(&text).map_err(|e| unreadable(index, e))?
+                    }
+                    ValueRef::Real(_) => return Err(unreadable(index, "a number with a fraction").into()),
+                };
+                fields.insert((*column).to_owned(), value);
+            }
+            writeln!(out, "{}", json!({ "table": table, "row": fields }))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a dump into a state that holds no run. The caller holds the transaction, and verifies afterwards.
+pub(super) fn import(connection: &Connection, input: &mut dyn BufRead) -> Result<(), DumpError> {
+    let mut packer = Packer::default();
+    let mut number = 0;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = take_line(input, &mut line)?;
+        number += 1;
+        let wrong = |why: &str| DumpError::Line(number, why.to_owned());
+        if !read {
+            break;
+        }
+        if line.len() >= LINE_MAX {
+            return Err(wrong("is longer than any row"));
+        }
+        let value: Value =
+            serde_json::from_slice(&line).map_err(|e| DumpError::Line(number, e.to_string()))?;
+        if number == 1 {
+            if value != json!({ "format": FORMAT }) {
+                return Err(wrong("does not name the format pushplan.state/1"));
+            }
+            continue;
+        }
+        let (Some(table), Some(row)) = (value["table"].as_str(), value["row"].as_object()) else {
+            return Err(wrong("is not a row: it needs `table` and `row`"));
+        };
+        let Some((table, columns)) = TABLES.iter().find(|(name, _)| *name == table) else {
+            return Err(DumpError::Line(number, format!("names the unknown table `{table}`")));
+        };
+        if let Some(key) = row.keys().find(|key| !columns.contains(&key.as_str())) {
+            return Err(DumpError::Line(number, format!("has the unknown column `{key}`")));
+        }
+        let values = columns
+            .iter()
+            .map(|column| sql(table, column, row.get(*column).unwrap_or(&Value::Null), &mut packer))
+            .collect::<Result<Vec<Sql>, _>>()
+            .map_err(|why| DumpError::Line(number, why))?;
+        let marks = vec!["?"; columns.len()].join(", ");
+        let insert = format!("INSERT OR REPLACE INTO {table} ({}) VALUES ({marks})", columns.join(", "));
+        // Only the identity is there already, and is replaced; any other row twice is a mistake.
+        let insert =
+            if *table == "identity" { insert } else { insert.replace("INSERT OR REPLACE", "INSERT") };
+        connection
+            .prepare_cached(&insert)?
+            .execute(params_from_iter(values))
+            .map_err(|e| DumpError::Line(number, e.to_string()))?;
+    }
+    if number <= 1 { Err(DumpError::Line(1, "is missing".to_owned())) } else { Ok(()) }
+}
+
+fn sql(table: &str, column: &str, value: &Value, packer: &mut Packer) -> Result<Sql, String> {
+    Ok(match value {
+        Value::Null => Sql::Null,
+        Value::Number(number) => {
+            Sql::Integer(number.as_i64().ok_or_else(|| format!("`{column}` is no whole number"))?)
+        }
+        Value::String(text) => Sql::Text(text.clone()),
+        Value::Array(_) if (table, column) == ("account", "json") => {
+            Sql::Blob(packer.pack(&value.to_string()).map_err(|e| e.to_string())?)
+        }
+        _ => return Err(format!("`{column}` is neither text nor a whole number")),
+    })
+}
+
+/// Reads a line without its end, and no more than [`LINE_MAX`]; false at the end of the input.
+fn take_line(input: &mut dyn BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    let read = input.take(LINE_MAX as u64).read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    Ok(read > 0)
+}

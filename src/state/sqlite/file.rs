@@ -1,0 +1,218 @@
+//! The file itself: opening it, its format, and how safely its file system keeps it.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::state::error::{Error, Result};
+
+/// `PRAGMA application_id`: "push" in ASCII, so that another program's database is not taken for ours.
+const APPLICATION_ID: i64 = 0x7075_7368;
+
+/// The newest format this pushplan knows.
+const FORMAT: i64 = 1;
+
+/// How long a writer waits for another one: a person's `pause` beside a runner.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Opens a state to write it, and makes it where there is none.
+pub(super) fn open(path: &Path) -> Result<Connection> {
+    if !exists(path)? {
+        create(path)?;
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check_format(&connection, path)?;
+    connection
+        .execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")
+        .map_err(|source| error(path, "set up the file", source))?;
+    set_journal(&connection, if on_network(path) { "TRUNCATE" } else { "WAL" })
+        .map_err(|source| error(path, "set up the journal", source))?;
+    Ok(connection)
+}
+
+/// Opens a state to read it, where there is one.
+pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>> {
+    if !exists(path)? {
+        return Ok(None);
+    }
+    // A runner that was killed may have left a journal, which only a connection that may write can roll back.
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    check_format(&connection, path)?;
+    connection
+        .pragma_update(None, "query_only", true)
+        .map_err(|source| error(path, "open it to read", source))?;
+    Ok(Some(connection))
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let failed = |source| error(path, "open the file", source);
+    let connection =
+        Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// Makes the file under another name and puts it in place whole. So a file in place that is empty was damaged,
+/// and is not taken for a new one: a new one knows of no run, and every campaign would be sent again.
+fn create(path: &Path) -> Result<()> {
+    let journal = beside(path, "-wal");
+    if exists(&journal)? {
+        let what = format!("the file is gone, and its journal {} is still there", journal.display());
+        return Err(Error::Damaged { path: path.to_owned(), what });
+    }
+    let fresh = beside(path, ".new");
+    for leftover in [&fresh, &beside(&fresh, "-journal")] {
+        match std::fs::remove_file(leftover) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io(leftover, "remove")(error));
+            }
+            _ => {}
+        }
+    }
+    let connection = connect(&fresh, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let schema = include_str!("schema.sql");
+    let lineage = format!("{:032x}", fastrand::u128(..));
+    connection
+        .execute_batch(&format!(
+            "BEGIN; {schema} INSERT INTO identity VALUES (1, '{lineage}', 0);
+             PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; COMMIT;"
+        ))
+        .map_err(|source| error(path, "create the tables", source))?;
+    drop(connection);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::rename(&fresh, path)
+        .and_then(|()| std::fs::File::open(folder)?.sync_all())
+        .map_err(io(path, "create"))
+}
+
+/// SQLite answers with the mode it will use before it commits the change to the file: only the step after the
+/// answer says whether the disk took it. Where it did not, another kind of journal would be used in silence.
+fn set_journal(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA journal_mode={mode}"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// Leaves the files as they are from now on. After a failed write or sync the kernel may call pages clean that the
+/// disk never took; moving the journal into the file at the close would rest on their word.
+pub(super) fn leave_as_it_is(connection: &Connection) {
+    // Where even this fails, the close does what it does after every run.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
+/// Which file a path names: device and number. `None` where it names none.
+pub(super) fn id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
+}
+
+/// A file that SQLite or we put beside the state.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(io(path, "open"))
+}
+
+fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
+}
+
+fn check_format(connection: &Connection, path: &Path) -> Result<()> {
+    let foreign = |why: &str| Error::Foreign { path: path.to_owned(), why: why.to_owned() };
+    if pragma(connection, path, "schema_version")? == 0 {
+        return Err(foreign("it is empty"));
+    }
+    if pragma(connection, path, "application_id")? != APPLICATION_ID {
+        return Err(foreign("it is another program's database"));
+    }
+    match pragma(connection, path, "user_version")? {
+        FORMAT => Ok(()),
+        found if found > FORMAT => Err(Error::Newer { path: path.to_owned(), found, known: FORMAT }),
+        _ => Err(foreign("it has no format number")),
+    }
+}
+
+fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64> {
+    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|source| {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => {
+                Error::Foreign { path: path.to_owned(), why: "it is not a database".to_owned() }
+            }
+            _ => error(path, "read", source),
+        }
+    })
+}
+
+/// An error of SQLite's, with what to do about it.
+pub(super) fn error(path: &Path, action: &'static str, source: rusqlite::Error) -> Error {
+    let hint = match source.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            Some("The disk is full. Free some space and apply again: the run resumes.")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            Some("Check that the folder exists and that this user may write to it.")
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Some(
+            "The file is damaged. Restore it from a backup; do not delete it, or a run may be sent again.",
+        ),
+        Some(ErrorCode::SystemIoFailure) => {
+            Some("The disk did not take it. Nothing further was sent. Check the disk, then apply again.")
+        }
+        _ => None,
+    };
+    Error::Sqlite { action, path: path.to_owned(), source, hint }
+}
+
+/// Does the file lie on a file system whose shared memory cannot be trusted? Read from the kernel's table of
+/// mounts, where there is one; elsewhere a local disk is assumed.
+fn on_network(path: &Path) -> bool {
+    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return false };
+    let Ok(path) = path.canonicalize() else { return false };
+    file_system_of(&mounts, &path).is_some_and(|kind| {
+        let network = ["nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "ceph", "afs", "glusterfs"];
+        network.contains(&kind) || kind.starts_with("fuse.")
+    })
+}
+
+/// The type of the file system that holds a path. In a line of `mountinfo` the 5th field is the mount point, and
+/// the type is the first one after a lone "-".
+fn file_system_of<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
+    mounts
+        .lines()
+        .filter_map(|line| {
+            let (left, right) = line.split_once(" - ")?;
+            Some((left.split(' ').nth(4)?, right.split(' ').next()?))
+        })
+        .filter(|(point, _)| path.starts_with(point))
+        .max_by_key(|(point, _)| point.len())
+        .map(|(_, kind)| kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_innermost_mount_tells_the_file_system() {
+        let mounts = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                      90 22 0:50 / /srv/share rw shared:1 - nfs4 host:/x rw\n\
+                      91 90 8:2 / /srv/share/local rw - xfs /dev/sdb rw\n";
+        for (path, kind) in [
+            ("/var/lib/state.db", "ext4"),
+            ("/srv/share/a/state.db", "nfs4"),
+            ("/srv/share/local/state.db", "xfs"),
+            ("/srv/sharedness/state.db", "ext4"),
+        ] {
+            assert_eq!(file_system_of(mounts, Path::new(path)), Some(kind), "{path}");
+        }
+    }
+}
