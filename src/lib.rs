@@ -35,6 +35,8 @@ pub mod timpush;
 
 pub mod campaign;
 
+pub mod secret;
+
 pub mod audience;
 
 pub mod message;

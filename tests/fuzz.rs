@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pushplan::audience;
+use pushplan::audience::{self, Access};
 use pushplan::campaign::{AudienceSpec, Source, read_campaign, read_workspace};
 use pushplan::message::Templates;
 use pushplan::outcome::Outcome;
@@ -131,7 +131,8 @@ fn samples(name: &str) -> Vec<Vec<u8>> {
 fn campaign_files() {
     let inputs = [samples("valid"), samples("invalid")].concat();
     fuzz("campaign YAML", &inputs, |bytes| {
-        let checked = read_campaign(Path::new("c.yaml"), bytes, folder(), None);
+        let checked =
+            read_campaign(Path::new("c.yaml"), bytes, folder(), &|name| Ok(vec![name.into()]), None);
         if let Some(campaign) = checked.campaign {
             let constants = [("campaign", "c"), ("occurrence", "once")];
             let _ = Templates::compile(&campaign.document, &campaign.message, &constants);
@@ -161,7 +162,9 @@ fn templates() {
         .collect();
     let constants = [("campaign", "c"), ("occurrence", "once")];
     fuzz("templates", &inputs, |bytes| {
-        let Some(campaign) = read_campaign(Path::new("c.yaml"), bytes, folder(), None).campaign else {
+        let Some(campaign) =
+            read_campaign(Path::new("c.yaml"), bytes, folder(), &|name| Ok(vec![name.into()]), None).campaign
+        else {
             return;
         };
         if let Ok(templates) = Templates::compile(&campaign.document, &campaign.message, &constants) {
@@ -188,8 +191,8 @@ fn audience_rows(name: &str, source: fn(std::path::PathBuf) -> Source, input: &s
     fuzz(name, &[input.as_bytes().to_vec()], |bytes| {
         spec.max_bad_rows = f64::from(bytes.len() as u32 % 2);
         std::fs::write(&path, bytes).unwrap();
-        let _ = audience::columns(&spec.source);
-        if let Ok(audience) = audience::read(&spec, &carry, &|_| ()) {
+        let _ = audience::columns(&spec.source, Access::Files);
+        if let Ok(audience) = audience::read(&spec, &carry, Access::Files, &|_| ()) {
             let stats = audience.stats();
             let counted = stats.bad + stats.filtered + stats.duplicates + stats.excluded + stats.suppressed;
             assert_eq!(stats.rows, counted + stats.recipients, "every row has one fate");
@@ -201,7 +204,7 @@ fn audience_rows(name: &str, source: fn(std::path::PathBuf) -> Source, input: &s
 fn csv_rows() {
     audience_rows(
         "CSV rows",
-        Source::Csv,
+        |path| Source::Csv(path.into()),
         "id,city\nu1,Paris\nu2,\"Washington, D.C.\"\nu3,\"two\nlines\"\nu4,東京\n",
     );
 }
@@ -210,7 +213,7 @@ fn csv_rows() {
 fn jsonl_rows() {
     audience_rows(
         "JSONL rows",
-        Source::Jsonl,
+        |path| Source::Jsonl(path.into()),
         "{\"id\":\"u1\",\"city\":\"Paris\"}\n{\"id\":2,\"city\":null}\n{\"id\":\"u3\",\"city\":{\"a\":[1,2.5e3]}}\n",
     );
 }

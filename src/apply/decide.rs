@@ -116,7 +116,7 @@ mod tests {
         let apps = b"apps: { shop: { sandbox: true } }\n".to_vec();
         let (workspace, _) = read_workspace(Path::new("pushplan.yaml"), apps, folder);
         let yaml = format!("campaign: c\naudience: {{ accounts: [a] }}\nmessage: {{ body: b }}\n{more}\n");
-        read_campaign(Path::new("c.yaml"), yaml.into(), folder, workspace.as_ref())
+        read_campaign(Path::new("c.yaml"), yaml.into(), folder, &|_| Ok(Vec::new()), workspace.as_ref())
             .campaign
             .expect("no mistakes")
     }

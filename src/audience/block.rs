@@ -3,7 +3,7 @@
 //! One block is a few allocations that are used again and again, however many rows pass through it. Cell 0 of
 //! a row is its account; a row whose account cannot be one is malformed, whatever the source.
 
-use super::error::BadRow;
+use super::position;
 use super::value::{Kind, Value};
 
 /// A longer row is malformed: nobody writes one, and an unclosed quote must not fill the memory.
@@ -23,7 +23,22 @@ pub(super) struct Block {
     cells: Vec<Cell>,
     /// One a good row.
     rows: Vec<RowEnd>,
-    bad: Vec<BadRow>,
+    bad: Vec<Malformed>,
+    /// The index of the file being read, among those of its source.
+    file: u64,
+    /// See [`Block::skip_rows`].
+    skipped: u64,
+}
+
+/// A malformed row.
+#[derive(Debug)]
+pub(super) struct Malformed {
+    /// Where it begins; see [`position`].
+    pub(super) position: u64,
+    /// How many rows it counts as; from 1.
+    pub(super) rows: u64,
+    /// What is wrong with it. Quotes nothing of the row but column names.
+    pub(super) reason: String,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +50,7 @@ struct Cell {
 
 #[derive(Debug, Clone, Copy)]
 struct RowEnd {
-    line: u64,
+    position: u64,
     cells: u32,
     text: u32,
 }
@@ -46,6 +61,22 @@ impl Block {
         self.cells.clear();
         self.rows.clear();
         self.bad.clear();
+        self.skipped = 0;
+    }
+
+    /// Counts rows that the reader left out, because [`Wanted::only`](super::source::Wanted::only) does not hold for
+    /// them.
+    pub(super) fn skip_rows(&mut self, count: u64) {
+        self.skipped += count;
+    }
+
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Says from which of the source's files the next rows are.
+    pub(super) fn begin_file(&mut self, index: usize) {
+        self.file = index as u64;
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -65,32 +96,33 @@ impl Block {
         let account = first.kind.value(&self.text[text as usize..first.end as usize]);
         match check_account(account) {
             Ok(()) => {
-                let end = RowEnd { line, cells: offset(self.cells.len()), text: offset(self.text.len()) };
-                self.rows.push(end);
+                let position = position::pack(self.file, line);
+                let (cells, text) = (offset(self.cells.len()), offset(self.text.len()));
+                self.rows.push(RowEnd { position, cells, text });
             }
-            Err(reason) => self.bad_row(BadRow { line, rows: 1, reason: reason.to_owned() }),
+            Err(reason) => self.bad_row(line, 1, reason.to_owned()),
         }
     }
 
-    /// Drops what was pushed of the row being read and notes why.
-    pub(super) fn bad_row(&mut self, bad: BadRow) {
+    /// Drops what was pushed of the row being read and notes why; it counts as so many rows.
+    pub(super) fn bad_row(&mut self, line: u64, rows: u64, reason: String) {
         let (cells, text) = self.good_end();
         self.cells.truncate(cells as usize);
         self.text.truncate(text as usize);
-        self.bad.push(bad);
+        self.bad.push(Malformed { position: position::pack(self.file, line), rows, reason });
     }
 
     pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
         let mut start = (0, 0);
         self.rows.iter().map(move |end| {
             let cells = &self.cells[start.0 as usize..end.cells as usize];
-            let row = Row { line: end.line, text: &self.text, start: start.1, cells };
+            let row = Row { position: end.position, text: &self.text, start: start.1, cells };
             start = (end.cells, end.text);
             row
         })
     }
 
-    pub(super) fn bad_rows(&self) -> &[BadRow] {
+    pub(super) fn bad_rows(&self) -> &[Malformed] {
         &self.bad
     }
 
@@ -107,8 +139,8 @@ fn offset(length: usize) -> u32 {
 /// One good row of a [`Block`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
-    /// The line on which it begins, from 1.
-    pub(super) line: u64,
+    /// Where it begins; see [`position`].
+    pub(super) position: u64,
     text: &'a str,
     start: u32,
     cells: &'a [Cell],

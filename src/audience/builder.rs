@@ -93,7 +93,12 @@ impl Builder {
     }
 
     /// Settles who is in.
-    pub(super) fn finish(self, source: String, columns: Vec<String>, bad_rows: Vec<BadRow>) -> Audience {
+    pub(super) fn finish(
+        self,
+        sources: Vec<String>,
+        columns: Vec<String>,
+        bad_rows: Vec<BadRow>,
+    ) -> Audience {
         let Self { accounts, marks, tuples, lines, mut stats, .. } = self;
         let (accounts, tuples) = (accounts.into_texts(), tuples.into_texts());
         let mut recipients = Vec::with_capacity(marks.len());
@@ -111,8 +116,17 @@ impl Builder {
         }
         stats.recipients = recipients.len() as u64;
 
-        let mut audience =
-            Audience { source, columns, accounts, tuple_of, tuples, lines, bad_rows, stats, digest: [0; 32] };
+        let mut audience = Audience {
+            sources,
+            columns,
+            accounts,
+            tuple_of,
+            tuples,
+            lines,
+            bad_rows,
+            stats,
+            digest: [0; 32],
+        };
         if recipients.len() < marks.len() {
             audience.accounts = audience.accounts.select(recipients.into_iter());
             audience.drop_unused_tuples();

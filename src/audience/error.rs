@@ -2,6 +2,9 @@
 
 use std::io;
 
+use super::Place;
+use crate::secret;
+
 /// Why an audience could not be read. `name` is the file's path, or `accounts`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -14,15 +17,41 @@ pub enum Error {
         /// The system's reason.
         cause: io::Error,
     },
-    /// A compressed file ends early or does not decompress.
+    /// A compressed or Parquet file ends early or cannot be decoded.
     #[error("{name} is cut short or damaged: {cause}; write or fetch the file again")]
     Damaged {
         /// The file.
         name: String,
-        /// The decompressor's reason.
+        /// The decoder's reason.
         cause: io::Error,
     },
-    /// A CSV file without a usable header row.
+    /// A program could not be run, or did not end well: what it wrote until then is no audience.
+    #[error("`{program}` {reason}")]
+    Program {
+        /// The program, without its arguments.
+        program: String,
+        /// What happened, and the last it said.
+        reason: String,
+    },
+    /// A database cannot be reached, or its query fails. No message shows the connection string.
+    #[error("{reason}")]
+    Database {
+        /// What happened.
+        reason: String,
+    },
+    /// The connection string cannot be had.
+    #[error(transparent)]
+    Secret(secret::Error),
+    /// A connection may not be opened here.
+    #[error("the query was not run: no connection may be opened here")]
+    ConnectionNotAllowed,
+    /// A program may be run only where a person has allowed it.
+    #[error("`{program}` was not run: add --allow-commands to let campaigns run programs")]
+    ProgramNotAllowed {
+        /// The program, without its arguments.
+        program: String,
+    },
+    /// A CSV file without a usable header row, or a Parquet file whose columns are not.
     #[error("the header row of {name} {reason}")]
     Header {
         /// The file.
@@ -39,6 +68,18 @@ pub enum Error {
         column: String,
         /// The nearest column, or all of them.
         hint: String,
+    },
+    /// A Parquet column of a type that says nothing to an audience.
+    #[error(
+        "the column `{column}` of {name} holds {kind}; texts, numbers, booleans, dates and times can be used"
+    )]
+    ColumnType {
+        /// The file.
+        name: String,
+        /// The column.
+        column: String,
+        /// Its Arrow type.
+        kind: String,
     },
     /// A quoted CSV field that the file never closes. No share of malformed rows lets it pass, because nobody
     /// knows how many rows it holds.
@@ -67,8 +108,8 @@ pub enum Error {
 /// One malformed row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRow {
-    /// The line on which it begins, from 1.
-    pub line: u64,
+    /// Where it begins.
+    pub place: Place,
     /// How many rows it counts as; from 1.
     pub rows: u64,
     /// What is wrong with it. Quotes nothing of the row but column names.
@@ -78,7 +119,7 @@ pub struct BadRow {
 /// Malformed rows beyond what is allowed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BadRows {
-    /// The file.
+    /// The file, or the pattern of several.
     pub name: String,
     /// How many are known; reading stops early where none is allowed.
     pub bad: u64,
@@ -96,7 +137,7 @@ impl std::fmt::Display for BadRows {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} has malformed rows: {} of the {} read", self.name, self.bad, self.rows)?;
         for sample in &self.samples {
-            write!(f, "\n  {}:{}: {}", self.name, sample.line, sample.reason)?;
+            write!(f, "\n  {}: {}", sample.place, sample.reason)?;
         }
         if self.bad > self.samples.iter().map(|sample| sample.rows).sum() {
             f.write_str("\n  and more")?;

@@ -18,6 +18,7 @@ mod builder;
 mod error;
 mod filter;
 mod intern;
+mod position;
 mod read;
 mod source;
 #[cfg(test)]
@@ -36,11 +37,24 @@ pub use value::Value;
 pub(crate) use intern::{Interner, Texts};
 pub(crate) use value::encode;
 
+/// What may be done to get at an audience, from the least to the most; each level includes those before it.
+///
+/// A campaign file in a pull request is not trusted: what its reader may cause is for the caller to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Files are read.
+    Files,
+    /// Connections are opened.
+    Connections,
+    /// Programs are run.
+    Programs,
+}
+
 /// The recipients of one run, in the order in which the source names them.
 #[derive(Debug)]
 pub struct Audience {
-    /// The source as a reader knows it: the path of a file, or `accounts`.
-    source: String,
+    /// The source as a reader knows it: the paths of its files, or `accounts`.
+    sources: Vec<String>,
     /// The carried columns, in the order of a tuple's values.
     columns: Vec<String>,
     accounts: Texts,
@@ -48,7 +62,7 @@ pub struct Audience {
     tuple_of: Vec<TupleId>,
     /// Encoded values, one a tuple; tuples stand in the order of their first recipient.
     tuples: Texts,
-    /// The line of each tuple's first recipient.
+    /// Where each tuple's first recipient stands; see [`position`].
     lines: Vec<u64>,
     bad_rows: Vec<BadRow>,
     stats: Stats,
@@ -97,6 +111,14 @@ pub struct Place {
     pub source: String,
     /// The line, from 1; for `accounts` the position in the list.
     pub line: u64,
+}
+
+impl Place {
+    /// A packed position in words.
+    fn of(position: u64, sources: &[String]) -> Self {
+        let (file, line) = position::unpack(position);
+        Self { source: sources[file].clone(), line }
+    }
 }
 
 impl std::fmt::Display for Place {
@@ -154,7 +176,7 @@ impl Audience {
 
     /// Where a tuple was first met.
     pub fn place(&self, tuple: TupleId) -> Place {
-        Place { source: self.source.clone(), line: self.lines[tuple.index()] }
+        Place::of(self.lines[tuple.index()], &self.sources)
     }
 
     /// What became of the source's rows.
@@ -214,6 +236,6 @@ impl Audience {
             builder.add(account, values.iter().copied(), line).expect("a test's audience is small");
         }
         builder.stats.rows = rows.len() as u64;
-        builder.finish("test".to_owned(), columns.iter().map(|c| (*c).to_owned()).collect(), Vec::new())
+        builder.finish(vec!["test".to_owned()], columns.iter().map(|c| (*c).to_owned()).collect(), Vec::new())
     }
 }

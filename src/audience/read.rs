@@ -8,7 +8,7 @@ use super::error::{BadRow, BadRows, Error};
 use super::filter::Condition;
 use super::intern::Full;
 use super::source::{self, Wanted};
-use super::{Audience, Stats};
+use super::{Access, Audience, Place, Stats};
 use crate::campaign::{AudienceSpec, Exclusion, Filter, Source};
 
 /// Malformed rows kept to be shown.
@@ -28,12 +28,17 @@ const BLOCKS: usize = 4;
 /// gets nothing.
 ///
 /// # Errors
-/// A file cannot be read, is cut or damaged, lacks a column, or has more malformed rows than `max_bad_rows`
-/// allows; a suppression list may have none.
-pub fn read(spec: &AudienceSpec, carry: &[String], progress: &dyn Fn(u64)) -> Result<Audience, Error> {
+/// A source cannot be read, is beyond `access`, is cut or damaged, lacks a column, or has more malformed rows than
+/// `max_bad_rows` allows; a suppression list may have none.
+pub fn read(
+    spec: &AudienceSpec,
+    carry: &[String],
+    access: Access,
+    progress: &dyn Fn(u64),
+) -> Result<Audience, Error> {
     let mut builder = Builder::new();
     for exclusion in &spec.exclude {
-        exclude(exclusion, &mut builder)?;
+        exclude(exclusion, access, &mut builder)?;
     }
 
     let mut wanted = Wanted::account(&spec.account);
@@ -41,26 +46,32 @@ pub fn read(spec: &AudienceSpec, carry: &[String], progress: &dyn Fn(u64)) -> Re
     let suppress = compile(spec.suppress.as_ref(), &mut wanted);
     let carried: Vec<usize> = carry.iter().map(|column| wanted.column(column)).collect();
 
+    if spec.suppress.is_none() {
+        wanted.set_only(spec.filter.clone());
+    }
+
     let mut filtered = 0;
-    let tally = stream(&spec.source, &wanted, Some(spec.max_bad_rows), progress, |row| {
+    let tally = stream(&spec.source, &wanted, access, Some(spec.max_bad_rows), progress, |row| {
         if suppress.as_ref().is_some_and(|condition| condition.holds(row)) {
             builder.suppress(row.account())?;
         }
         if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
-            builder.add(row.account(), carried.iter().map(|&index| row.get(index)), row.line)
+            builder.add(row.account(), carried.iter().map(|&index| row.get(index)), row.position)
         } else {
             filtered += 1;
             Ok(())
         }
     })?;
-    builder.stats = Stats { rows: tally.rows, bad: tally.bad, filtered, ..builder.stats };
-    Ok(builder.finish(source::name(&spec.source), carry.to_vec(), tally.samples))
+    builder.stats =
+        Stats { rows: tally.rows, bad: tally.bad, filtered: filtered + tally.skipped, ..builder.stats };
+    Ok(builder.finish(source::places(&spec.source), carry.to_vec(), tally.samples))
 }
 
-fn exclude(exclusion: &Exclusion, builder: &mut Builder) -> Result<(), Error> {
+fn exclude(exclusion: &Exclusion, access: Access, builder: &mut Builder) -> Result<(), Error> {
     let mut wanted = Wanted::account(&exclusion.account);
     let filter = compile(exclusion.filter.as_ref(), &mut wanted);
-    stream(&exclusion.source, &wanted, None, &|_| {}, |row| {
+    wanted.set_only(exclusion.filter.clone());
+    stream(&exclusion.source, &wanted, access, None, &|_| {}, |row| {
         if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
             builder.exclude(row.account())?;
         }
@@ -73,22 +84,25 @@ fn compile(filter: Option<&Filter>, wanted: &mut Wanted) -> Option<Condition> {
     filter.map(|filter| Condition::compile(filter, wanted))
 }
 
-/// Rows read and malformed ones among them.
+/// Rows read, and among them malformed ones and ones that the reader left out.
 #[derive(Debug, Default)]
 struct Tally {
     rows: u64,
+    skipped: u64,
     bad: u64,
     samples: Vec<BadRow>,
 }
 
 impl Tally {
-    fn add(&mut self, block: &Block) {
-        self.rows += block.rows().len() as u64;
+    fn add(&mut self, block: &Block, places: &[String]) {
+        self.rows += block.rows().len() as u64 + block.skipped();
+        self.skipped += block.skipped();
         for bad in block.bad_rows() {
             self.rows += bad.rows;
             self.bad += bad.rows;
             if self.samples.len() < SAMPLES {
-                self.samples.push(bad.clone());
+                let place = Place::of(bad.position, places);
+                self.samples.push(BadRow { place, rows: bad.rows, reason: bad.reason.clone() });
             }
         }
     }
@@ -103,12 +117,13 @@ impl Tally {
 fn stream(
     source: &Source,
     wanted: &Wanted,
+    access: Access,
     allowed: Option<f64>,
     progress: &dyn Fn(u64),
     mut row: impl FnMut(&Row<'_>) -> Result<(), Full>,
 ) -> Result<Tally, Error> {
-    let name = source::name(source);
-    let mut reader = source::open(source, wanted)?;
+    let (name, places) = (source::name(source), source::places(source));
+    let mut reader = source::open(source, wanted, access)?;
     let mut tally = Tally::default();
     let none_allowed = allowed.is_none_or(|share| share <= 0.0);
 
@@ -130,7 +145,7 @@ fn stream(
         });
         for (block, more) in filled {
             // Also before a failure: the malformed rows in front of it may explain it.
-            tally.add(&block);
+            tally.add(&block, &places);
             for good in block.rows() {
                 row(&good).map_err(|Full| Error::TooLarge { name: name.clone() })?;
             }
@@ -148,6 +163,6 @@ fn stream(
     if tally.is_within(allowed) {
         return Ok(tally);
     }
-    let Tally { rows, bad, samples } = tally;
+    let Tally { rows, bad, samples, .. } = tally;
     Err(Error::BadRows(BadRows { name, bad, rows, allowed, samples }))
 }

@@ -25,11 +25,11 @@ impl Files {
     }
 
     fn csv(&self, text: impl AsRef<[u8]>) -> AudienceSpec {
-        spec(Source::Csv(self.write("a.csv", text)))
+        spec(Source::Csv(self.write("a.csv", text).into()))
     }
 
     fn jsonl(&self, text: impl AsRef<[u8]>) -> AudienceSpec {
-        spec(Source::Jsonl(self.write("a.jsonl", text)))
+        spec(Source::Jsonl(self.write("a.jsonl", text).into()))
     }
 }
 
@@ -55,7 +55,7 @@ fn is(name: &str, value: &str) -> Filter {
 }
 
 fn read_with(spec: &AudienceSpec, carry: &[&str]) -> Result<Audience, Error> {
-    read(spec, &carry.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>(), &|_| {})
+    read(spec, &carry.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>(), Access::Programs, &|_| {})
 }
 
 fn accounts(audience: &Audience) -> Vec<&str> {
@@ -72,7 +72,7 @@ fn pairs(audience: &Audience) -> Vec<(&str, Value<'_>)> {
 /// The malformed rows of an audience that is refused for them: line and reason.
 fn bad_rows(spec: &AudienceSpec) -> Vec<(u64, String)> {
     match read_with(spec, &[]) {
-        Err(Error::BadRows(bad)) => bad.samples.into_iter().map(|s| (s.line, s.reason)).collect(),
+        Err(Error::BadRows(bad)) => bad.samples.into_iter().map(|s| (s.place.line, s.reason)).collect(),
         other => panic!("expected malformed rows, got {other:?}"),
     }
 }
@@ -147,7 +147,7 @@ fn a_share_of_malformed_rows_may_pass_and_is_counted() {
     spec.max_bad_rows = 0.02;
     let audience = read_with(&spec, &[]).unwrap();
     assert_eq!((audience.stats().rows, audience.stats().bad, audience.stats().recipients), (100, 2, 98));
-    assert_eq!(audience.bad_rows().iter().map(|bad| bad.line).collect::<Vec<_>>(), [100, 101]);
+    assert_eq!(audience.bad_rows().iter().map(|bad| bad.place.line).collect::<Vec<_>>(), [100, 101]);
 
     spec.max_bad_rows = 0.019;
     let message = read_with(&spec, &[]).unwrap_err().to_string();
@@ -178,7 +178,7 @@ fn an_open_quote_is_never_one_malformed_row() {
     let mut spec = files.csv(format!("id,name\nu,\"open\n{good}u,\"and, closed\n{good}"));
     spec.max_bad_rows = 0.1;
     match read_with(&spec, &[]).unwrap_err() {
-        Error::BadRows(bad) => assert_eq!((bad.bad, bad.rows, bad.samples[0].line), (1002, 2002, 2)),
+        Error::BadRows(bad) => assert_eq!((bad.bad, bad.rows, bad.samples[0].place.line), (1002, 2002, 2)),
         other => panic!("{other}"),
     }
 }
@@ -198,7 +198,7 @@ fn a_header_must_name_each_column_once() {
     let files = Files::new();
     let header = |text: &str| read_with(&files.csv(text), &[]).unwrap_err().to_string();
     assert!(header("id,name,id\nu,x,y\n").ends_with("has the column `id` twice"));
-    assert!(header("").ends_with("is missing: the file is empty"));
+    assert!(header("").ends_with("is missing: there is nothing in it"));
     assert!(header("user,name\nu,x\n").contains("has no column `id`; it has user, name"));
     let mut spec = files.csv("id,name\nu,x\n");
     spec.filter = Some(is("nam", "x"));
@@ -233,6 +233,55 @@ fn jsonl_keeps_the_type_of_a_value() {
     assert_eq!(audience.place(audience.tuple_of(9)).line, 11, "blank lines count as lines");
 }
 
+/// A source of these files, in this order.
+fn several(paths: &[PathBuf]) -> crate::campaign::Files {
+    crate::campaign::Files { name: "part-*".into(), paths: paths.to_vec() }
+}
+
+#[test]
+fn several_files_are_one_audience_and_each_row_knows_its_file() {
+    let files = Files::new();
+    let parts = [
+        files.write("part-1.csv", "id,city\nu1,A\nu2,B\n"),
+        files.write("part-2.csv.gz", compress("gz", "city,extra,id\nC,x,u2\nD,x,u3\n")),
+    ];
+    let mut spec = spec(Source::Csv(several(&parts)));
+    let audience = read_with(&spec, &["city"]).unwrap();
+    assert_eq!(
+        pairs(&audience),
+        [("u1", Value::Text("A")), ("u2", Value::Text("B")), ("u3", Value::Text("D"))]
+    );
+    assert_eq!((audience.stats().rows, audience.stats().duplicates), (4, 1));
+    let place = audience.place(audience.tuple_of(2));
+    assert_eq!(place, Place { source: parts[1].display().to_string(), line: 3 });
+
+    files.write("part-1.csv", "id,city\nu1\n");
+    let message = read_with(&spec, &["city"]).unwrap_err().to_string();
+    assert!(message.starts_with("part-* has malformed rows: 1 of the 3 read"), "{message}");
+    assert!(message.contains("part-1.csv:2: has 1 field"), "{message}");
+
+    let rows = [files.write("1.jsonl", "{\"id\":\"u1\"}\n"), files.write("2.jsonl", "{\"id\":\"u9\"}\n")];
+    spec.source = Source::Jsonl(several(&rows));
+    assert_eq!(accounts(&read_with(&spec, &[]).unwrap()), ["u1", "u9"]);
+}
+
+#[test]
+fn every_file_must_have_the_columns_that_are_used() {
+    let files = Files::new();
+    let parts = [
+        files.write("1.csv", "id,city,lang\nu1,A,en\n"),
+        files.write("2.csv", "lang,id,new\nen,u2,x\n"),
+        files.write("3.csv", "city,lang,id\nC,en,u3\n"),
+    ];
+    let source = Source::Csv(several(&parts));
+    let known = columns(&source, Access::Files).unwrap().unwrap();
+    assert_eq!((known.names, known.complete), (vec!["id".to_owned(), "lang".to_owned()], true));
+    let lacking = |column: &str, part: usize| (column.to_owned(), parts[part].clone());
+    assert_eq!(known.partial, [lacking("city", 1), lacking("new", 0)]);
+    let message = read_with(&spec(source), &["city"]).unwrap_err().to_string();
+    assert!(message.contains("2.csv has no column `city`"), "{message}");
+}
+
 #[test]
 fn a_malformed_jsonl_row_is_told_with_its_line() {
     let files = Files::new();
@@ -262,7 +311,7 @@ fn compressed_files_are_read_by_their_ending() {
         let name_lower = name.to_lowercase();
         // Two members, as `cat a.gz b.gz` makes them.
         let bytes = [compress(&name_lower, "id,name\nu1,x\n"), compress(&name_lower, "u2,y\n")].concat();
-        let audience = read_with(&spec(Source::Csv(files.write(name, bytes))), &[]).unwrap();
+        let audience = read_with(&spec(Source::Csv(files.write(name, bytes).into())), &[]).unwrap();
         assert_eq!(accounts(&audience), ["u1", "u2"], "{name}");
     }
 }
@@ -274,7 +323,7 @@ fn a_cut_compressed_file_is_never_a_short_audience() {
     for name in ["a.csv.gz", "a.csv.zst"] {
         let whole = compress(name, &format!("id,name\n{rows}"));
         for cut in [0, 1, 5, 20, whole.len() / 2, whole.len() - 1] {
-            let mut spec = spec(Source::Csv(files.write(name, &whole[..cut])));
+            let mut spec = spec(Source::Csv(files.write(name, &whole[..cut]).into()));
             spec.max_bad_rows = 1.0;
             let error = read_with(&spec, &[]).expect_err("cut");
             assert!(matches!(error, Error::Damaged { .. }), "{name} cut at {cut}: {error}");
@@ -314,7 +363,11 @@ fn excluded_accounts_get_nothing() {
     let list = files
         .write("gone.jsonl", "{\"user\":\"u2\",\"why\":\"bounced\"}\n{\"user\":\"u3\",\"why\":\"moved\"}\n");
     spec.exclude = vec![
-        Exclusion { source: Source::Jsonl(list), account: "user".into(), filter: Some(is("why", "bounced")) },
+        Exclusion {
+            source: Source::Jsonl(list.into()),
+            account: "user".into(),
+            filter: Some(is("why", "bounced")),
+        },
         Exclusion { source: Source::Accounts(vec!["u9".into()]), account: "account".into(), filter: None },
     ];
     let audience = read_with(&spec, &["name"]).unwrap();
@@ -332,7 +385,7 @@ fn a_suppression_list_must_be_whole() {
     let mut spec = files.csv("id\nu1\n");
     spec.max_bad_rows = 1.0;
     let list = files.write("gone.csv", "id,why\nu1\n");
-    spec.exclude = vec![Exclusion { source: Source::Csv(list), account: "id".into(), filter: None }];
+    spec.exclude = vec![Exclusion { source: Source::Csv(list.into()), account: "id".into(), filter: None }];
     let error = read_with(&spec, &[]).unwrap_err().to_string();
     assert!(error.contains("gone.csv:2") && error.ends_with("a suppression list must be whole"), "{error}");
 }
@@ -351,19 +404,21 @@ fn accounts_of_the_campaign_file_are_an_audience() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = read_with(&spec(Source::Csv("/nowhere/buyers.csv".into())), &[]).unwrap_err().to_string();
+    let error = read_with(&spec(Source::Csv(PathBuf::from("/nowhere/buyers.csv").into())), &[])
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("cannot read the audience file /nowhere/buyers.csv: No such file"), "{error}");
 }
 
 #[test]
 fn columns_are_known_before_the_audience_is_read() {
     let files = Files::new();
-    let of = |source| columns(&source).map(|c| (c.names, c.complete)).unwrap();
-    let csv = Source::Csv(files.write("a.csv.gz", compress("gz", "id,name\nbroken")));
+    let of = |source| columns(&source, Access::Files).unwrap().map(|c| (c.names, c.complete)).unwrap();
+    let csv = Source::Csv(files.write("a.csv.gz", compress("gz", "id,name\nbroken")).into());
     assert_eq!(of(csv), (vec!["id".to_owned(), "name".to_owned()], true));
     let rows =
         format!("{{\"id\":1,\"b\":1}}\nbroken\n{{\"a\":1,\"id\":2}}\n{}{{\"late\":1}}", "{}\n".repeat(997));
-    let jsonl = Source::Jsonl(files.write("a.jsonl", rows));
+    let jsonl = Source::Jsonl(files.write("a.jsonl", rows).into());
     assert_eq!(of(jsonl), (["id", "b", "a"].map(str::to_owned).to_vec(), false));
     assert_eq!(of(Source::Accounts(Vec::new())), (vec!["account".to_owned()], true));
 }
@@ -498,7 +553,7 @@ fn progress_counts_rows() {
     let text: String =
         std::iter::once("id\n".to_owned()).chain((0..10_000).map(|n| format!("u{n}\n"))).collect();
     let seen = std::cell::RefCell::new(Vec::new());
-    read(&files.csv(text), &[], &|rows| seen.borrow_mut().push(rows)).unwrap();
+    read(&files.csv(text), &[], Access::Files, &|rows| seen.borrow_mut().push(rows)).unwrap();
     let seen = seen.into_inner();
     assert!(seen.is_sorted() && seen.len() > 1);
     assert_eq!(seen.last(), Some(&10_000));
@@ -508,5 +563,5 @@ fn progress_counts_rows() {
 fn a_folder_is_no_audience() {
     let files = Files::new();
     let path: &Path = files.0.path();
-    assert!(matches!(read_with(&spec(Source::Jsonl(path.to_owned())), &[]), Err(Error::Io { .. })));
+    assert!(matches!(read_with(&spec(Source::Jsonl(path.to_owned().into())), &[]), Err(Error::Io { .. })));
 }

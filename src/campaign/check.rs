@@ -43,7 +43,9 @@ impl Shape {
             }
             self.explain(&error, at, document, &mut diagnostics);
         }
-        keys.iter().for_each(|key| leave_out(value, key));
+        for key in &keys {
+            leave_out(value, key);
+        }
         let left = self.validator.iter_errors(value);
         let spoilt: Vec<String> = left
             .filter_map(|error| error.instance_path().as_str().split('/').nth(1).map(str::to_owned))

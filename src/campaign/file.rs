@@ -1,15 +1,19 @@
 //! One file's bytes, through every stage: YAML, secrets, schema, meaning. No I/O.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::document::{Document, join};
-use super::spec::{Campaign, Draft};
+use super::spec::{Campaign, Draft, Files};
 use super::workspace::Workspace;
 use super::{resolve, secret, workspace, yaml};
 use crate::diagnostic::{Diagnostics, SourceFile, Span};
+
+/// The keys of a source that name files.
+const FILE_KEYS: [&str; 3] = ["csv", "jsonl", "parquet"];
 
 /// What came out of one campaign file.
 #[derive(Debug)]
@@ -23,39 +27,54 @@ pub struct Checked {
     pub document: Option<Arc<Document>>,
     /// The id as it is written, also where something else is wrong.
     pub id: Option<String>,
-    /// The audience files it names: JSON pointer, resolved path.
-    pub audience_files: Vec<(String, PathBuf)>,
     /// All mistakes.
     pub diagnostics: Diagnostics,
 }
 
-/// Checks a campaign file. `path` is how the user knows it, `base` the folder its paths are relative to.
-pub fn read_campaign(path: &Path, bytes: Vec<u8>, base: &Path, workspace: Option<&Workspace>) -> Checked {
+/// Why a name or a pattern stands for no audience file.
+#[derive(Debug)]
+pub struct Absent {
+    /// The rule it breaks.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<&'static str>,
+}
+
+/// Checks a campaign file. `path` is how the user knows it, `base` the folder its paths are relative to; `find`
+/// says which files a name or a pattern stands for, at least one.
+pub fn read_campaign(
+    path: &Path,
+    bytes: Vec<u8>,
+    base: &Path,
+    find: &dyn Fn(&str) -> Result<Vec<PathBuf>, Absent>,
+    workspace: Option<&Workspace>,
+) -> Checked {
     let (value, document) = match parse(path, bytes) {
         Ok(parsed) => parsed,
         Err(diagnostics) => {
-            return Checked {
-                campaign: None,
-                draft: None,
-                document: None,
-                id: None,
-                audience_files: Vec::new(),
-                diagnostics,
-            };
+            return Checked { campaign: None, draft: None, document: None, id: None, diagnostics };
         }
     };
     let id = value["campaign"].as_str().map(str::to_owned);
-    let audience_files = audience_files(&value, base);
+    let (files, absent) = audience_files(&value, &document, base, find);
     let mut secrets = secret::suspects(&document.source.text);
+    for dsn in sources(&value).iter().map(|source| format!("{source}/postgres/dsn")) {
+        if value.pointer(&dsn).is_some_and(Value::is_string) {
+            secrets.push(document.place(&dsn).value);
+        }
+    }
     let accounts = account_lists(&value, &document);
     secrets.retain(|secret| {
         !accounts.iter().any(|list| (list.start..list.start + list.len).contains(&secret.start))
     });
-    let (campaign, draft, diagnostics) = resolve::campaign(value, &document, base, workspace);
-    let campaign = campaign.filter(|_| secrets.is_empty());
+    let (campaign, draft, mut diagnostics) = resolve::campaign(value, &document, base, &files, workspace);
+    diagnostics.append(absent);
+    let campaign = campaign.filter(|_| secrets.is_empty() && !diagnostics.has_errors());
     let draft = draft.filter(|_| secrets.is_empty());
     let diagnostics = secret::conceal(&document.source, secrets, diagnostics);
-    Checked { campaign, draft, document: Some(document), id, audience_files, diagnostics }
+    Checked { campaign, draft, document: Some(document), id, diagnostics }
 }
 
 /// Checks a workspace file. `root` is the folder that holds it.
@@ -101,17 +120,32 @@ fn sources(value: &Value) -> Vec<String> {
     std::iter::once("/audience".to_owned()).chain(excluded).collect()
 }
 
-fn audience_files(value: &Value, base: &Path) -> Vec<(String, PathBuf)> {
-    let keys = |source: String| ["csv", "jsonl"].map(|key| join(&source, key));
-    sources(value)
-        .into_iter()
-        .flat_map(keys)
-        .filter_map(|pointer| {
-            let path = value.pointer(&pointer)?.as_str().filter(|path| !path.is_empty())?;
-            let path = base.join(path);
-            Some((pointer, path))
-        })
-        .collect()
+/// The files of every source, by the JSON pointer that names them, also where another part of the audience has
+/// a mistake.
+fn audience_files(
+    value: &Value,
+    document: &Document,
+    base: &Path,
+    find: &dyn Fn(&str) -> Result<Vec<PathBuf>, Absent>,
+) -> (HashMap<String, Files>, Diagnostics) {
+    let (mut files, mut absent) = (HashMap::new(), Diagnostics::new());
+    for pointer in sources(value).iter().flat_map(|source| FILE_KEYS.map(|key| join(source, key))) {
+        let written = value.pointer(&pointer).and_then(Value::as_str).unwrap_or_default();
+        if written.is_empty() {
+            continue;
+        }
+        match find(written) {
+            Ok(paths) => {
+                files.insert(pointer, Files { name: base.join(written), paths });
+            }
+            Err(Absent { code, message, help }) => {
+                let mut diagnostic = document.at_value(&pointer, code, message);
+                diagnostic.help = help.map(str::to_owned);
+                absent.push(diagnostic);
+            }
+        }
+    }
+    (files, absent)
 }
 
 /// Accounts may well be hex digits.

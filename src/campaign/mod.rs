@@ -23,12 +23,11 @@ mod workspace;
 mod yaml;
 
 pub use document::{Document, Place};
-pub use file::{Checked, read_campaign, read_workspace};
-
+pub use file::{Absent, Checked, read_campaign, read_workspace};
 pub use loader::{LoadOptions, Loaded, load, load_workspace};
 pub use spec::{
-    AudienceSpec, Campaign, Delivery, Draft, Exclusion, Filter, MaxFailures, MessageSpec, Node, OnInDoubt,
-    Scalar, Source, Test,
+    AudienceSpec, Campaign, Command, Delivery, Draft, Exclusion, Files, Filter, Format, MaxFailures,
+    MessageSpec, Node, OnInDoubt, Postgres, Scalar, Source, Test,
 };
 pub use units::{parse_duration, parse_share};
 pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};

@@ -1,7 +1,8 @@
 //! From what an author wrote to what the rest of the crate may rely on: defaults, units, paths, and the
 //! rules that need more than one value to decide.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +12,16 @@ use sha2::{Digest, Sha256};
 use super::check;
 use super::document::{Document, join};
 use super::raw::{
-    IntoNode, Misplaced, RawAudience, RawCampaign, RawDelivery, RawFilter, RawMaxFailures, RawMessage,
-    RawOnInDoubt, RawOperators, RawScalar, RawSource, RawTest,
+    IntoNode, Misplaced, RawAudience, RawCampaign, RawDelivery, RawFilter, RawFormat, RawMaxFailures,
+    RawMessage, RawOnInDoubt, RawOperators, RawPostgres, RawScalar, RawSource, RawTest,
 };
 use super::schedule::RawSchedule;
 use super::spec::{
-    AudienceSpec, Campaign, Delivery, Draft, Exclusion, Filter, MaxFailures, MessageSpec, OnInDoubt, Scalar,
-    Source, Test,
+    AudienceSpec, Campaign, Command, Delivery, Draft, Exclusion, Files, Filter, Format, MaxFailures,
+    MessageSpec, OnInDoubt, Postgres, Scalar, Source, Test,
 };
 use super::units::{parse_duration, parse_share};
-use super::workspace::Workspace;
+use super::workspace::{Workspace, secret_ref};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::timpush::wire::LA_ID_BYTES_MAX;
 
@@ -28,7 +29,8 @@ const DATA_ID: &str = "{{campaign}}/{{occurrence}}/{{batch}}";
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const TIMEOUT_MAX: Duration = Duration::from_mins(5);
 
-/// Checks one campaign file's value. `base` is the folder its paths are relative to.
+/// Checks one campaign file's value. `base` is the folder its paths are relative to; `files` holds the audience files that were found, by the JSON pointer that
+/// names them.
 ///
 /// Without a workspace (it is missing or has mistakes of its own) the file is checked all the same, but no
 /// campaign comes out, because its app is not known.
@@ -36,11 +38,12 @@ pub fn campaign(
     mut value: Value,
     document: &Arc<Document>,
     base: &Path,
+    files: &HashMap<String, Files>,
     workspace: Option<&Workspace>,
 ) -> (Option<Campaign>, Option<Draft>, Diagnostics) {
     let written = value.clone();
     let diagnostics = check::CAMPAIGN.check(&mut value, document);
-    let mut resolver = Resolver { document, base, diagnostics };
+    let mut resolver = Resolver { document, base, files, diagnostics };
     let mut draft = None;
     let campaign = match serde_json::from_value::<RawCampaign>(value) {
         Ok(raw) => resolver.campaign(raw, &written, workspace, &mut draft),
@@ -57,6 +60,7 @@ pub fn campaign(
 struct Resolver<'a> {
     document: &'a Arc<Document>,
     base: &'a Path,
+    files: &'a HashMap<String, Files>,
     diagnostics: Diagnostics,
 }
 
@@ -213,10 +217,31 @@ impl Resolver<'_> {
             }
             return Some((Source::Accounts(accounts), "account".to_owned()));
         }
-        let path = |written: String| -> PathBuf { self.base.join(written) };
-        let source =
-            raw.csv.map(|file| Source::Csv(path(file))).or(raw.jsonl.map(|file| Source::Jsonl(path(file))));
-        Some((source?, raw.account?))
+        // Files that were not found were told already.
+        let files = |key| self.files.get(&join(at, key)).cloned();
+        let source = if raw.csv.is_some() {
+            Source::Csv(files("csv")?)
+        } else if raw.jsonl.is_some() {
+            Source::Jsonl(files("jsonl")?)
+        } else if raw.parquet.is_some() {
+            Source::Parquet(files("parquet")?)
+        } else if let Some(RawPostgres { query, dsn }) = raw.postgres {
+            Source::Postgres(Postgres { query, dsn: secret_ref(dsn, self.base)? })
+        } else if let Some(command) = raw.command {
+            let mut words = command.into_iter();
+            Source::Command(Command {
+                program: words.next()?,
+                args: words.collect(),
+                format: match raw.format? {
+                    RawFormat::Csv => Format::Csv,
+                    RawFormat::Jsonl => Format::Jsonl,
+                },
+                folder: self.base.to_owned(),
+            })
+        } else {
+            return None;
+        };
+        Some((source, raw.account?))
     }
 
     fn message(&mut self, raw: RawMessage) -> MessageSpec {

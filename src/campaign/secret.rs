@@ -10,12 +10,14 @@ use crate::diagnostic::{Diagnostic, Diagnostics, SourceFile, Span};
 const HEX_DIGITS_MIN: usize = 32;
 
 /// What looks like a key in a text: 32 or more hex digits, letters and digits mixed, not part of an
-/// address (where it would be a checksum).
+/// address (where it would be a checksum); and the password of an address.
 pub fn suspects(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut start = 0;
     for word in text.split_inclusive(|c: char| c.is_whitespace() || "\"'`,[]{}()".contains(c)) {
-        if !word.contains("://") {
+        if word.contains("://") {
+            spans.extend(password(word).map(|(at, len)| Span { start: start + at, len }));
+        } else {
             spans.extend(hex_runs(word).map(|(at, len)| Span { start: start + at, len }));
         }
         start += word.len();
@@ -37,18 +39,26 @@ fn hex_runs(word: &str) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Values written right after `secret_key:`, for a file that does not parse and so has no places.
+/// The password of `scheme://user:password@host`.
+fn password(word: &str) -> Option<(usize, usize)> {
+    let start = word.find("://")? + "://".len();
+    let host_end = word[start..].find(['/', '?']).map_or(word.len(), |end| start + end);
+    let end = start + word[start..host_end].rfind('@')?;
+    let start = start + word[start..end].find(':')? + 1;
+    (start < end).then_some((start, end - start))
+}
+
+/// Values written right after `secret_key:` and `dsn:`, for a file that does not parse and so has no places.
 pub fn written_keys(text: &str) -> Vec<Span> {
-    const KEY: &str = "secret_key";
-    text.match_indices(KEY)
-        .filter_map(|(at, _)| {
-            let start = at + KEY.len();
-            let line = text[start..].lines().next().unwrap_or_default();
-            let value = line.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim();
-            let len = line.trim_end().len();
-            (!value.is_empty() && !value.starts_with(['{', '#'])).then_some(Span { start, len })
-        })
-        .collect()
+    let keys = ["secret_key", "dsn"].into_iter().flat_map(|key| text.match_indices(key));
+    keys.filter_map(|(at, key)| {
+        let start = at + key.len();
+        let line = text[start..].lines().next().unwrap_or_default();
+        let value = line.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim();
+        let len = line.trim_end().len();
+        (!value.is_empty() && !value.starts_with(['{', '#'])).then_some(Span { start, len })
+    })
+    .collect()
 }
 
 /// Adds an error for each secret, and takes care that no other mistake of the file shows it.
@@ -79,8 +89,8 @@ pub fn conceal(source: &Arc<SourceFile>, mut secrets: Vec<Span>, mistakes: Diagn
     for secret in secrets {
         let mut diagnostic =
             Diagnostic::error("secret-in-file", source, secret, "a secret is written into the file").help(
-                "write `secret_key: { env: NAME }` (or file, or credential) and keep the key there; \
-                 if it was ever committed, replace it in the vendor's console",
+                "write `{ env: NAME }` (or file, or credential) in its place and keep the secret there; \
+                 if it was ever committed, replace it",
             );
         diagnostic.hide_source = true;
         diagnostics.push(diagnostic);
@@ -112,6 +122,20 @@ mod tests {
             assert_eq!(found.len(), 1, "{text}");
             assert!(KEY.starts_with(&text[found[0].start..][..found[0].len]), "{text}");
         }
+    }
+
+    #[test]
+    fn the_password_of_an_address_is_found() {
+        for (text, secret) in [
+            ("dsn: postgresql://me:s3cret@db/shop", "s3cret"),
+            ("# was postgres://me:p@ss@db:5432?x=y", "p@ss"),
+            ("command: [psql, \"postgres://me:hush@db\"]", "hush"),
+        ] {
+            let found: Vec<&str> =
+                suspects(text).into_iter().map(|span| &text[span.start..][..span.len]).collect();
+            assert_eq!(found, [secret], "{text}");
+        }
+        assert_eq!(suspects("a: https://me@host/a:b@c http://host:80/x"), []);
     }
 
     #[test]

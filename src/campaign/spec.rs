@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::document::Document;
 use super::schedule::Schedule;
+use super::workspace::SecretRef;
 
 /// A checked campaign. Built only by this module.
 #[derive(Debug, Clone)]
@@ -117,10 +118,62 @@ pub struct Exclusion {
 pub enum Source {
     /// Written into the campaign file; the only column is `account`.
     Accounts(Vec<String>),
-    /// A CSV file with a header row; `.gz` and `.zst` are read by their ending.
-    Csv(PathBuf),
-    /// A file with one JSON object a line; the same endings.
-    Jsonl(PathBuf),
+    /// CSV files with a header row; `.gz` and `.zst` are read by their ending.
+    Csv(Files),
+    /// Files with one JSON object a line; the same endings.
+    Jsonl(Files),
+    /// Parquet files.
+    Parquet(Files),
+    /// What a program writes to its standard output.
+    Command(Command),
+    /// The rows of a query.
+    Postgres(Postgres),
+}
+
+/// A query to a PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// One statement that returns rows.
+    pub query: String,
+    /// Where the connection string is found.
+    pub dsn: SecretRef,
+}
+
+/// A program whose standard output is the audience. It is run only where a person allows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The program: a name to look up in `PATH`, or a path relative to `folder`.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// What it writes.
+    pub format: Format,
+    /// The folder in which it runs: the campaign file's.
+    pub folder: PathBuf,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// CSV with a header row.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// The files of a source, in the order in which they are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// The path, or the pattern, that names them.
+    pub name: PathBuf,
+    /// At least one. For a pattern: what it matched when the campaign was loaded, sorted.
+    pub paths: Vec<PathBuf>,
+}
+
+impl From<PathBuf> for Files {
+    fn from(path: PathBuf) -> Self {
+        Self { name: path.clone(), paths: vec![path] }
+    }
 }
 
 /// A condition on a row.

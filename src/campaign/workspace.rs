@@ -164,7 +164,7 @@ fn app(
     })
 }
 
-fn secret_ref(raw: RawSecretKey, root: &Path) -> Option<SecretRef> {
+pub(super) fn secret_ref(raw: RawSecretKey, root: &Path) -> Option<SecretRef> {
     let file = |path: String| SecretRef::File(root.join(path));
     raw.env.map(SecretRef::Env).or(raw.file.map(file)).or(raw.credential.map(SecretRef::Credential))
 }

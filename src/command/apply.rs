@@ -11,6 +11,7 @@ use super::planning::{Planned, plan_all, plan_one, summary};
 use super::target::Target;
 use super::{Global, context, output, who};
 use crate::apply::{Runner, Signals};
+use crate::audience::Access;
 use crate::campaign::Workspace;
 use crate::executor::{End, Pause};
 use crate::plan::Plan;
@@ -42,7 +43,8 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     if args.as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
-    let replans = if args.replan { replan(&mut planned, store.as_ref())? } else { Vec::new() };
+    let replans =
+        if args.replan { replan(&mut planned, context.access, store.as_ref())? } else { Vec::new() };
     planned.refuse_changed()?;
     output::print(&planned.text(&context.workspace))?;
     for (_, plan) in &replans {
@@ -65,13 +67,13 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 }
 
 /// New plans for what remains of runs whose campaigns have changed; the runs are to be resumed with them.
-fn replan(planned: &mut Planned, store: &dyn Store) -> Result<Vec<(String, Plan)>, Failure> {
+fn replan(planned: &mut Planned, access: Access, store: &dyn Store) -> Result<Vec<(String, Plan)>, Failure> {
     let mut replans = Vec::new();
     for (campaign, run) in std::mem::take(&mut planned.changed) {
         let rest =
             Rest { accounts: store.pending_accounts(&run.id)?, first_batch: store.batches(&run.id)? + 1 };
         let occurrence = Occurrence { name: &run.occurrence, expires_at: run.expires_at };
-        let plan = plan_one(&campaign, occurrence, Some(&rest), Some(store))
+        let plan = plan_one(&campaign, occurrence, access, Some(&rest), Some(store))
             .map_err(|error| Failure::prepare(vec![error]))?;
         replans.push((run.id.clone(), plan));
         planned.resumes.push(Run { delivery: campaign.delivery, ..run });

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::{Global, output};
+use crate::audience::Access;
 use crate::campaign::{Campaign, Draft, LoadOptions, StateLocation, Workspace, load, load_workspace};
 use crate::diagnostic::Diagnostics;
 use crate::state::{self, Holder, Lock, Run, SqliteStore, Store};
@@ -16,6 +17,8 @@ use crate::state::{self, Holder, Lock, Run, SqliteStore, Store};
 pub(super) struct Context {
     pub(super) workspace: Workspace,
     pub(super) campaigns: Vec<Campaign>,
+    /// How far planning may go.
+    pub(super) access: Access,
 }
 
 fn options(global: &Global) -> Result<LoadOptions, Failure> {
@@ -40,7 +43,8 @@ pub(super) fn load_campaigns(global: &Global, paths: &[PathBuf]) -> Result<Conte
     match loaded.workspace {
         Some(workspace) if !loaded.diagnostics.has_errors() => {
             warn(&loaded.diagnostics);
-            Ok(Context { workspace, campaigns: loaded.campaigns })
+            let access = if global.allow_commands { Access::Programs } else { Access::Connections };
+            Ok(Context { workspace, campaigns: loaded.campaigns, access })
         }
         _ => Err(Failure::Mistakes(loaded.diagnostics)),
     }

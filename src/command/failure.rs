@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use crate::diagnostic::Diagnostics;
 use crate::prepare;
+use crate::secret;
 use crate::state;
 use crate::timpush;
 
@@ -28,7 +29,7 @@ pub enum Failure {
     Client(#[from] timpush::ClientError),
     /// A secret cannot be had.
     #[error(transparent)]
-    Secret(#[from] timpush::SecretError),
+    Secret(#[from] secret::Error),
     /// A file other than the state.
     #[error("cannot {action} {path}: {source}", path = .path.display())]
     File {

@@ -54,6 +54,9 @@ struct Global {
     /// Let campaigns read files outside the workspace's folder
     #[arg(long, global = true)]
     allow_outside: bool,
+    /// Let `plan` and `apply` run the programs that campaigns name as the source of their audience
+    #[arg(long, global = true)]
+    allow_commands: bool,
     /// Say more on stderr; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     verbose: u8,

@@ -53,8 +53,8 @@ fn drift(context: &Context, planned: &Planned, store: Option<&dyn Store>) -> Res
             continue;
         };
         let occurrence = Occurrence { name: &run.occurrence, expires_at: run.expires_at };
-        let now =
-            plan_one(campaign, occurrence, None, store).map_err(|error| Failure::prepare(vec![error]))?;
+        let now = plan_one(campaign, occurrence, context.access, None, store)
+            .map_err(|error| Failure::prepare(vec![error]))?;
         if now.audience_digest() != run.audience_digest {
             text += &report::plan::audience_drift(run, now.audience().len());
         }

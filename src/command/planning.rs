@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::context::Context;
 use super::failure::Failure;
 use crate::apply::{Intention, decide};
+use crate::audience::Access;
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
@@ -69,7 +70,7 @@ pub(super) fn plan_all(
 
     let mut mistakes = Diagnostics::new();
     for (campaign, _) in &due {
-        mistakes.append(prepare::check(&campaign.draft()));
+        mistakes.append(prepare::check(&campaign.draft(), context.access));
     }
     if mistakes.has_errors() {
         mistakes.sort();
@@ -78,7 +79,7 @@ pub(super) fn plan_all(
     let mut failed = Vec::new();
     for (campaign, due) in due {
         let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
-        match plan_one(campaign, occurrence, None, store) {
+        match plan_one(campaign, occurrence, context.access, None, store) {
             Ok(plan) => planned.plans.push(plan),
             Err(error) => failed.push(error),
         }
@@ -90,6 +91,7 @@ pub(super) fn plan_all(
 pub(super) fn plan_one(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
+    access: Access,
     rest: Option<&Rest>,
     store: Option<&dyn Store>,
 ) -> Result<Plan, prepare::Error> {
@@ -98,7 +100,7 @@ pub(super) fn plan_one(
     let taken = |random: u32, data_id: &str| {
         store.is_some_and(|store| store.has_key(random, data_id).unwrap_or(false))
     };
-    let plan = prepare::prepare(campaign, occurrence, rest, &taken, &|rows| progress.show(rows));
+    let plan = prepare::prepare(campaign, occurrence, access, rest, &taken, &|rows| progress.show(rows));
     progress.finish();
     plan
 }

@@ -11,10 +11,10 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output;
 use crate::apply::Signals;
-use crate::campaign::{parse_duration, parse_share};
+use crate::campaign::{SecretRef, parse_duration, parse_share};
 use crate::report;
 use crate::sandbox::{App, Config, Faults, Sandbox};
-use crate::timpush::SecretSource;
+use crate::secret;
 
 /// Arguments of `sandbox`. Shares are written as `5%`.
 #[derive(Debug, clap::Args)]
@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 fn config(args: &Args) -> Result<Config, Failure> {
     let app = match (args.sdk_app_id, &args.key_env) {
         (Some(sdk_app_id), Some(name)) => {
-            let secret: SecretString = SecretSource::Env(name.clone()).resolve()?;
+            let secret: SecretString = secret::resolve(&SecretRef::Env(name.clone()))?;
             Some(App { sdk_app_id, identifier: args.identifier.clone(), secret })
         }
         _ => None,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::failure::Failure;
-use crate::campaign::{App, Delivery, Endpoint, SecretRef, Workspace};
+use crate::campaign::{App, Delivery, Endpoint, Workspace};
 use crate::diagnostic::nearest;
 use crate::executor::Limits;
 use crate::sandbox::{self, Sandbox};
-use crate::timpush::{Client, ClientConfig, SecretSource};
+use crate::secret;
+use crate::timpush::{Client, ClientConfig};
 
 /// The key of a sandbox that needs none: it never leaves this process.
 const SANDBOX_KEY: &str = "sandbox";
@@ -63,13 +64,10 @@ fn start_sandbox(app: &App, secret: SecretString) -> Result<Sandbox, Failure> {
 
 /// An app's secret key.
 pub(super) fn secret(app: &App) -> Result<SecretString, Failure> {
-    let source = match &app.secret_key {
-        Some(SecretRef::Env(name)) => SecretSource::Env(name.clone()),
-        Some(SecretRef::File(path)) => SecretSource::File(path.clone()),
-        Some(SecretRef::Credential(name)) => SecretSource::Credential(name.clone()),
-        None => return Ok(SecretString::from(SANDBOX_KEY)),
-    };
-    Ok(source.resolve()?)
+    match &app.secret_key {
+        Some(key) => Ok(secret::resolve(key)?),
+        None => Ok(SecretString::from(SANDBOX_KEY)),
+    }
 }
 
 /// An app by name, or the only one.

@@ -1,10 +1,12 @@
-//! `pushplan validate`: all mistakes of all files at once.
+//! `pushplan validate`: all mistakes of all files at once. It runs no program and opens no connection, whatever the
+//! flags: a campaign file in a pull request is not trusted.
 
 use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Format, Global, context, output};
+use crate::audience::Access;
 use crate::prepare;
 use crate::report;
 
@@ -21,7 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let (drafts, mut diagnostics) = context::load_leniently(global, &args.paths)?;
     for draft in &drafts {
-        diagnostics.append(prepare::check(draft));
+        diagnostics.append(prepare::check(draft, Access::Files));
     }
     diagnostics.sort();
     let exit = if diagnostics.has_errors() { Exit::Error } else { Exit::Done };

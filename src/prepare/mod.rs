@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::audience::{self, Audience};
+use crate::audience::{self, Access, Audience};
 use crate::campaign::Campaign;
 use crate::diagnostic::Diagnostics;
 use crate::message::{DataId, RenderError, Templates};
@@ -65,8 +65,8 @@ pub struct Rest {
     pub first_batch: u32,
 }
 
-/// Makes the plan of one run, or of what is left of it. `taken` says whether an earlier run used a MsgRandom with a DataId; `progress` is
-/// told the audience's rows read so far. The caller has run [`check`], which tells an author's mistakes all at once; what
+/// Makes the plan of one run, or of what is left of it. `access` must reach as far as the campaign's sources; `taken`
+/// says whether an earlier run used a MsgRandom with a DataId; `progress` is told the audience's rows read so far. The caller has run [`check`], which tells an author's mistakes all at once; what
 /// it would have told is an error here too, one at a time.
 ///
 /// # Errors
@@ -74,6 +74,7 @@ pub struct Rest {
 pub fn prepare(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
+    access: Access,
     rest: Option<&Rest>,
     taken: &dyn Fn(u32, &str) -> bool,
     progress: &dyn Fn(u64),
@@ -81,7 +82,7 @@ pub fn prepare(
     let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence.name)];
     let templates =
         Templates::compile(&campaign.document, &campaign.message, &constants).map_err(Error::Mistakes)?;
-    let read = audience::read(&campaign.audience, templates.columns(), progress);
+    let read = audience::read(&campaign.audience, templates.columns(), access, progress);
     let mut audience = read.map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
     let mut header = RunHeader::new(campaign, occurrence.name, occurrence.expires_at);
     if let Some(rest) = rest {

@@ -7,12 +7,10 @@ pub mod answer;
 mod call;
 mod classify;
 mod client;
-mod secret;
 pub mod usersig;
 pub mod wire;
 
 pub use call::Call;
 pub use classify::{classify, hint, may_pass_another_time, refusal};
 pub use client::{Client, Config as ClientConfig, Error as ClientError};
-pub use secret::{Error as SecretError, SecretSource};
 pub use usersig::sign;

@@ -5,4 +5,7 @@ mod apply;
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
 mod operator;
+#[path = "../support/postgres.rs"]
+mod postgres;
+mod sources;
 mod state;

@@ -11,7 +11,6 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
 use super::file::{self, Named};
 use super::{Block, Error, Reader, Wanted, indices};
 use crate::audience::block::MAX_ROW_BYTES;
-use crate::audience::error::BadRow;
 use crate::audience::value::Value;
 
 /// A row that no file has: its only field holds NULs, which no account may.
@@ -28,8 +27,8 @@ struct Input {
 }
 
 impl Input {
-    fn new(file: Box<dyn Read + Send>) -> Self {
-        Self { bytes: file.chain(Cursor::new(format!("\n{END_MARK}\n"))), row_bytes: 0 }
+    fn new(bytes: Box<dyn Read + Send>) -> Self {
+        Self { bytes: bytes.chain(Cursor::new(format!("\n{END_MARK}\n"))), row_bytes: 0 }
     }
 
     fn is_row_too_long(&self) -> bool {
@@ -61,25 +60,24 @@ pub(super) struct CsvReader {
 
 /// The header row of a CSV file.
 pub(super) fn header(path: &Path) -> Result<Vec<String>, Error> {
-    Ok(CsvReader::start(path)?.header)
+    Ok(CsvReader::start(file::open(path)?)?.header)
 }
 
 impl CsvReader {
-    pub(super) fn open(path: &Path, wanted: &Wanted) -> Result<Self, Error> {
-        let mut reader = Self::start(path)?;
+    pub(super) fn new(input: file::Input, wanted: &Wanted) -> Result<Self, Error> {
+        let mut reader = Self::start(input)?;
         reader.indices = indices(&reader.named.name, wanted, &reader.header)?;
         Ok(reader)
     }
 
-    fn start(path: &Path) -> Result<Self, Error> {
-        let (named, file) = file::open(path)?;
+    fn start((named, bytes): file::Input) -> Result<Self, Error> {
         let csv = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             // The library's own `\r\n` rule leaves the `\n` to the next row, and so miscounts lines.
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(file::BUFFER_BYTES)
-            .from_reader(Input::new(file));
+            .from_reader(Input::new(bytes));
         let record = StringRecord::new();
         let mut reader = Self { named, csv, record, header: Vec::new(), indices: Vec::new(), line: 0 };
         reader.header = reader.read_header()?;
@@ -90,8 +88,8 @@ impl CsvReader {
         let error = |reader: &Self, reason: String| Error::Header { name: reader.named.name.clone(), reason };
         match self.next_row()? {
             Next::Row => {}
-            Next::Bad(bad) => return Err(error(self, bad.reason)),
-            Next::End => return Err(error(self, "is missing: the file is empty".to_owned())),
+            Next::Bad { reason, .. } => return Err(error(self, reason)),
+            Next::End => return Err(error(self, "is missing: there is nothing in it".to_owned())),
         }
         let mut names: Vec<String> = Vec::with_capacity(self.record.len());
         for index in 0..self.record.len() {
@@ -113,7 +111,7 @@ impl CsvReader {
             let after = self.csv.position().line();
             let bad = |line, reason: &str| {
                 // At most as many rows as lines: what an unclosed quote swallowed counts.
-                Ok(Next::Bad(BadRow { line, rows: (after - line).max(1), reason: reason.to_owned() }))
+                Ok(Next::Bad { line, rows: (after - line).max(1), reason: reason.to_owned() })
             };
             match read {
                 // Some field has swallowed the end mark. No `\n` ended its row, so that `line` is one too low.
@@ -157,7 +155,7 @@ impl CsvReader {
 
 enum Next {
     Row,
-    Bad(BadRow),
+    Bad { line: u64, rows: u64, reason: String },
     End,
 }
 
@@ -167,13 +165,13 @@ impl Reader for CsvReader {
         while !block.is_full() {
             match self.next_row()? {
                 Next::End => return Ok(false),
-                Next::Bad(bad) => block.bad_row(bad),
+                Next::Bad { line, rows, reason } => block.bad_row(line, rows, reason),
                 Next::Row if self.record.len() != width => {
                     let fields = self.record.len();
                     let s = if fields == 1 { "" } else { "s" };
                     let reason = format!("has {fields} field{s}, the header has {width}");
                     let rows = 1 + self.record.as_slice().bytes().filter(|b| *b == b'\n').count() as u64;
-                    block.bad_row(BadRow { line: self.line, rows, reason });
+                    block.bad_row(self.line, rows, reason);
                 }
                 Next::Row => {
                     for &index in &self.indices {

@@ -13,7 +13,6 @@ use serde_json::value::RawValue;
 use super::file::{self, Named};
 use super::{Block, Error, Reader, Wanted};
 use crate::audience::block::MAX_ROW_BYTES;
-use crate::audience::error::BadRow;
 use crate::audience::value::Value;
 
 /// Rows whose keys are taken for the file's columns.
@@ -25,8 +24,8 @@ pub(super) struct JsonlReader {
 }
 
 impl JsonlReader {
-    pub(super) fn open(path: &Path, wanted: &Wanted) -> Result<Self, Error> {
-        Ok(Self { lines: Lines::open(path)?, wanted: wanted.names().to_vec() })
+    pub(super) fn new(input: file::Input, wanted: &Wanted) -> Self {
+        Self { lines: Lines::new(input), wanted: wanted.names().to_vec() }
     }
 }
 
@@ -40,7 +39,7 @@ impl Reader for JsonlReader {
             let row = self.lines.text().and_then(|text| push_row(text, &self.wanted, block));
             match row {
                 Ok(()) => block.end_row(line),
-                Err(reason) => block.bad_row(BadRow { line, rows: 1, reason }),
+                Err(reason) => block.bad_row(line, 1, reason),
             }
         }
         Ok(true)
@@ -49,7 +48,7 @@ impl Reader for JsonlReader {
 
 /// The keys of the first rows, in the order in which they are met.
 pub(super) fn keys(path: &Path) -> Result<Vec<String>, Error> {
-    let mut lines = Lines::open(path)?;
+    let mut lines = Lines::new(file::open(path)?);
     let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for _ in 0..SAMPLE_ROWS {
         if !lines.next()? {
@@ -73,10 +72,9 @@ struct Lines {
 }
 
 impl Lines {
-    fn open(path: &Path) -> Result<Self, Error> {
-        let (named, input) = file::open(path)?;
-        let input = BufReader::with_capacity(file::BUFFER_BYTES, input);
-        Ok(Self { named, input, bytes: Vec::new(), line: 0, too_long: false })
+    fn new((named, bytes): file::Input) -> Self {
+        let input = BufReader::with_capacity(file::BUFFER_BYTES, bytes);
+        Self { named, input, bytes: Vec::new(), line: 0, too_long: false }
     }
 
     /// Goes to the next line; `false` at the end.

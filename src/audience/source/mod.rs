@@ -3,14 +3,22 @@
 //! A reader turns its format into projected rows and malformed ones; it neither filters nor counts.
 
 mod accounts;
+mod command;
 mod csv;
 mod file;
+mod files;
 mod jsonl;
+mod parquet;
+mod postgres;
 
+use std::path::{Path, PathBuf};
+
+use super::Access;
 use super::block::Block;
 use super::error::Error;
-use crate::campaign::Source;
+use crate::campaign::{Files, Filter, Format, Source};
 use crate::diagnostic::nearest;
+use files::FilesReader;
 
 /// Gives the rows of one source, in its order.
 pub(super) trait Reader: Send {
@@ -18,25 +26,38 @@ pub(super) trait Reader: Send {
     fn fill(&mut self, block: &mut Block) -> Result<bool, Error>;
 }
 
-/// The columns to project to. The first is the account's.
+/// The columns to project to (the first is the account's), and which rows matter.
 #[derive(Debug)]
-pub(super) struct Wanted(Vec<String>);
+pub(super) struct Wanted {
+    names: Vec<String>,
+    only: Option<Filter>,
+}
 
 impl Wanted {
     pub(super) fn account(column: &str) -> Self {
-        Self(vec![column.to_owned()])
+        Self { names: vec![column.to_owned()], only: None }
     }
 
     /// The cell index of a column, asking for it where nobody did before.
     pub(super) fn column(&mut self, name: &str) -> usize {
-        self.0.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.0.push(name.to_owned());
-            self.0.len() - 1
+        self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
         })
     }
 
+    /// Lets a reader leave out rows for which this filter does not hold, where that spares it reading them. They
+    /// are counted, but not looked at: one that is malformed is not told.
+    pub(super) fn set_only(&mut self, filter: Option<Filter>) {
+        self.only = filter;
+    }
+
+    pub(super) fn only(&self) -> Option<&Filter> {
+        self.only.as_ref()
+    }
+
     fn names(&self) -> &[String] {
-        &self.0
+        &self.names
     }
 }
 
@@ -48,27 +69,90 @@ pub struct Columns {
     /// True where there are surely no others. A JSONL file has no header; a key that its first 1,000 rows do
     /// not have may still stand in a later one.
     pub complete: bool,
+    /// Columns that some of the source's files have and others do not, each with a file that does not.
+    pub partial: Vec<(String, PathBuf)>,
 }
 
-/// Reads a source's columns: a CSV header, the keys of the first 1,000 JSONL rows (malformed ones passed over),
-/// or `account` for a list of accounts.
-///
-/// # Errors
-/// The file cannot be read, or its header row is unusable.
-pub fn columns(source: &Source) -> Result<Columns, Error> {
-    match source {
-        Source::Accounts(_) => Ok(Columns { names: vec![accounts::COLUMN.to_owned()], complete: true }),
-        Source::Csv(path) => Ok(Columns { names: csv::header(path)?, complete: true }),
-        Source::Jsonl(path) => Ok(Columns { names: jsonl::keys(path)?, complete: false }),
+impl Columns {
+    fn all(names: Vec<String>) -> Self {
+        Self { names, complete: true, partial: Vec::new() }
     }
 }
 
+/// Reads a source's columns: those of the CSV or Parquet header (of several files, what all of them have), the keys of the first 1,000
+/// JSONL rows of each file (malformed ones passed over), or `account` for a list of accounts. `None` where only
+/// reading the source shows them (a program is not run for its header alone), or where `access` keeps them from
+/// being known. A query is prepared, not run.
+///
+/// # Errors
+/// A file cannot be read, or its header row is unusable; a database cannot be reached, or refuses the query.
+pub fn columns(source: &Source, access: Access) -> Result<Option<Columns>, Error> {
+    match source {
+        Source::Accounts(_) => Ok(Some(Columns::all(vec![accounts::COLUMN.to_owned()]))),
+        Source::Csv(files) => shared(files, csv::header).map(Some),
+        Source::Parquet(files) => shared(files, parquet::columns).map(Some),
+        Source::Jsonl(files) => {
+            let mut names = Vec::new();
+            for path in &files.paths {
+                let keys = jsonl::keys(path)?;
+                names.extend(keys.into_iter().filter(|key| !names.contains(key)).collect::<Vec<_>>());
+            }
+            Ok(Some(Columns { names, complete: false, partial: Vec::new() }))
+        }
+        Source::Postgres(postgres) if access >= Access::Connections => {
+            postgres::columns(postgres).map(|names| Some(Columns::all(names)))
+        }
+        Source::Postgres(_) | Source::Command(_) => Ok(None),
+    }
+}
+
+/// The columns that all files have.
+fn shared(files: &Files, header: fn(&Path) -> Result<Vec<String>, Error>) -> Result<Columns, Error> {
+    let [first, others @ ..] = files.paths.as_slice() else {
+        return Ok(Columns::all(Vec::new()));
+    };
+    let (mut names, mut partial) = (header(first)?, Vec::new());
+    for path in others {
+        let here = header(path)?;
+        for gone in names.extract_if(.., |name| !here.contains(name)) {
+            partial.push((gone, path.clone()));
+        }
+        let known = |name: &String| names.contains(name) || partial.iter().any(|(column, _)| column == name);
+        let added: Vec<String> = here.into_iter().filter(|name| !known(name)).collect();
+        partial.extend(added.into_iter().map(|name| (name, first.clone())));
+    }
+    Ok(Columns { names, complete: true, partial })
+}
+
 /// Opens a source for the rows of these columns.
-pub(super) fn open<'s>(source: &'s Source, wanted: &Wanted) -> Result<Box<dyn Reader + 's>, Error> {
+pub(super) fn open<'s>(
+    source: &'s Source,
+    wanted: &'s Wanted,
+    access: Access,
+) -> Result<Box<dyn Reader + 's>, Error> {
     Ok(match source {
+        Source::Parquet(files) => Box::new(FilesReader::new(files, move |path| {
+            Ok(Box::new(parquet::ParquetReader::open(path, wanted)?))
+        })),
+        Source::Postgres(_) if access < Access::Connections => return Err(Error::ConnectionNotAllowed),
+        Source::Postgres(query) => Box::new(postgres::PostgresReader::open(query, wanted)?),
+        Source::Command(command) if access < Access::Programs => {
+            return Err(Error::ProgramNotAllowed { program: command.program.clone() });
+        }
+        Source::Command(command) => {
+            let output = command::run(command)?;
+            match command.format {
+                Format::Csv => Box::new(csv::CsvReader::new(output, wanted)?),
+                Format::Jsonl => Box::new(jsonl::JsonlReader::new(output, wanted)),
+            }
+        }
         Source::Accounts(accounts) => Box::new(accounts::AccountsReader::new(accounts, wanted)?),
-        Source::Csv(path) => Box::new(csv::CsvReader::open(path, wanted)?),
-        Source::Jsonl(path) => Box::new(jsonl::JsonlReader::open(path, wanted)?),
+        Source::Csv(files) => Box::new(FilesReader::new(files, move |path| {
+            Ok(Box::new(csv::CsvReader::new(file::open(path)?, wanted)?))
+        })),
+        Source::Jsonl(files) => Box::new(FilesReader::new(files, move |path| {
+            Ok(Box::new(jsonl::JsonlReader::new(file::open(path)?, wanted)))
+        })),
     })
 }
 
@@ -76,7 +160,21 @@ pub(super) fn open<'s>(source: &'s Source, wanted: &Wanted) -> Result<Box<dyn Re
 pub(super) fn name(source: &Source) -> String {
     match source {
         Source::Accounts(_) => accounts::NAME.to_owned(),
-        Source::Csv(path) | Source::Jsonl(path) => path.display().to_string(),
+        Source::Csv(files) | Source::Jsonl(files) | Source::Parquet(files) => {
+            files.name.display().to_string()
+        }
+        Source::Postgres(_) => postgres::NAME.to_owned(),
+        Source::Command(command) => format!("the output of {}", command.program),
+    }
+}
+
+/// The parts of the source whose lines are counted apart, as messages name them: its files.
+pub(super) fn places(source: &Source) -> Vec<String> {
+    match source {
+        Source::Accounts(_) | Source::Postgres(_) | Source::Command(_) => vec![name(source)],
+        Source::Csv(files) | Source::Jsonl(files) | Source::Parquet(files) => {
+            files.paths.iter().map(|path| path.display().to_string()).collect()
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::schedule::RawSchedule;
 use super::units;
 
-pub use audience::{RawAudience, RawSource};
+pub use audience::{RawAudience, RawFormat, RawPostgres, RawSource};
 pub use filter::{RawFilter, RawOperators, RawScalar, RawTest};
 pub use message::RawMessage;
 pub use vendor::{IntoNode, Misplaced};
