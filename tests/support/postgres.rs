@@ -56,7 +56,7 @@ impl Server {
             .arg(&data)
             .current_dir(folder.path())
             .output();
-        succeeded("initdb", initdb.unwrap());
+        succeeded("initdb", &initdb.unwrap());
         certify(&data);
 
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -102,7 +102,7 @@ impl Server {
 
     /// Runs SQL.
     pub fn run(&self, sql: &str) {
-        succeeded(sql, self.psql(sql));
+        succeeded(sql, &self.psql(sql));
     }
 
     fn psql(&self, sql: &str) -> Output {
@@ -129,7 +129,7 @@ fn programs() -> PathBuf {
     assert!(is_root(), "these tests need a PostgreSQL server: apt-get install postgresql");
     for args in [&["update"][..], &["install", "--yes", "--no-install-recommends", "postgresql"]] {
         let output = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").output();
-        succeeded("apt-get", output.expect("apt-get is there"));
+        succeeded("apt-get", &output.expect("apt-get is there"));
     }
     find().expect("the package holds the server")
 }
@@ -163,10 +163,10 @@ fn certify(data: &Path) {
     openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
     openssl.args(["-days", "3650", "-subj", "/CN=loopback", "-keyout", "server.key", "-out", "server.crt"]);
     openssl.args(["-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]);
-    succeeded("openssl", openssl.current_dir(data).output().unwrap());
+    succeeded("openssl", &openssl.current_dir(data).output().unwrap());
 }
 
 #[track_caller]
-fn succeeded(what: &str, output: Output) {
+fn succeeded(what: &str, output: &Output) {
     assert!(output.status.success(), "{what}:\n{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -75,6 +75,8 @@ fn text(text: &str) -> Scalar {
 
 #[test]
 fn a_column_keeps_its_type() {
+    use Value::{Bool, Null, Number, Text};
+
     let dictionary: DictionaryArray<Int16Type> = [Some("x"), Some("x"), None].into_iter().collect();
     let decimals = Decimal128Array::from(vec![150, -5, 0]).with_precision_and_scale(10, 2).unwrap();
     let moments = vec![1_795_510_800_000_500, -1, 0];
@@ -118,7 +120,6 @@ fn a_column_keeps_its_type() {
     ];
     let audience = read_with(&spec(&path), &carry).unwrap();
     let rows: Vec<_> = (0..3).map(|row| audience.values(audience.tuple_of(row))).collect();
-    use Value::{Bool, Null, Number, Text};
     let expected = [
         vec![
             Text("é"),
