@@ -47,8 +47,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Decide only: time and randomness are arguments.
 const PURE: &[&str] = &["campaign", "message", "plan", "outcome", "executor", "diagnostic"];
 
-/// The one file of a pure module that meets the file system.
-const SHELL: &[&str] = &["campaign/loader.rs"];
+/// The one part of a pure module that meets the file system.
+const SHELL: &[&str] = &["campaign/loader"];
 
 const IMPURE: &[&str] = &[
     "std::fs",
@@ -130,7 +130,7 @@ fn dependencies_point_one_way() {
 fn pure_modules_meet_no_world() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        let shell = SHELL.iter().any(|shell| path == Path::new(shell));
+        let shell = SHELL.iter().any(|shell| path.starts_with(shell));
         if !PURE.contains(&module_of(&path).as_str()) || shell {
             continue;
         }

@@ -102,7 +102,7 @@ fn validate_opens_no_connection() {
 }
 
 #[test]
-fn a_query_that_does_not_fit_is_told_before_it_runs() {
+fn a_query_that_fails_is_no_short_audience() {
     let server = Server::shared();
     server.run("create table kept (id text, city text)");
     let dsn = server.dsn();
@@ -114,6 +114,11 @@ fn a_query_that_does_not_fit_is_told_before_it_runs() {
         ("select 1) to program 'true' --", "syntax error"),
         ("create table pwned()", "returns no rows"),
         ("insert into kept values ('u1', 'x') returning id, city", "read-only"),
+        (
+            "select 'u' || n as id, case when n = 9000 then pg_terminate_backend(pg_backend_pid()) end as city \
+             from generate_series(1, 20000) n",
+            "terminating connection",
+        ),
         (
             "select 'u' || n as id, 1 / (4000 - n) || '' as city from generate_series(1, 9000) n",
             "division by zero",

@@ -98,10 +98,12 @@ impl Session {
 
     /// A failure of the query, as against one of the connection.
     pub(super) fn failed(&self, error: &tokio_postgres::Error) -> Error {
-        let reason = match error.as_db_error() {
-            Some(error) => words(error, self.password.as_ref()),
-            None => words(error, self.password.as_ref()),
+        // What the server says is worth more than that it said something.
+        let error: &dyn StdError = match error.as_db_error() {
+            Some(error) => error,
+            None => error,
         };
+        let reason = words(error, self.password.as_ref());
         Error::Database { reason: format!("the query failed: {reason}") }
     }
 }
