@@ -43,7 +43,9 @@ pub enum Error {
     #[error(transparent)]
     Secret(secret::Error),
     /// A connection may not be opened here.
-    #[error("the query was not run: no connection may be opened here")]
+    #[error(
+        "the query was not run: add --allow-connections to let `plan` connect to the databases that campaigns name"
+    )]
     ConnectionNotAllowed,
     /// A program may be run only where a person has allowed it.
     #[error("`{program}` was not run: add --allow-commands to let campaigns run programs")]

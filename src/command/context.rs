@@ -34,16 +34,22 @@ fn options(global: &Global) -> Result<LoadOptions, Failure> {
     Ok(LoadOptions { current_dir: folder, allow_outside: global.allow_outside })
 }
 
-/// Loads the workspace and the campaigns of these paths (all, where none is given).
+/// Loads the workspace and the campaigns of these paths (all, where none is given). `least` is how far planning may
+/// go without a flag: a campaign file in a pull request is not trusted, one that is applied is.
 ///
 /// # Errors
 /// [`Failure::Mistakes`] with all mistakes of all files. Warnings are said, and do not fail.
-pub(super) fn load_campaigns(global: &Global, paths: &[PathBuf]) -> Result<Context, Failure> {
+pub(super) fn load_campaigns(global: &Global, paths: &[PathBuf], least: Access) -> Result<Context, Failure> {
     let loaded = load(paths, &options(global)?);
     match loaded.workspace {
         Some(workspace) if !loaded.diagnostics.has_errors() => {
             warn(&loaded.diagnostics);
-            let access = if global.allow_commands { Access::Programs } else { Access::Connections };
+            let allowed = match global {
+                Global { allow_commands: true, .. } => Access::Programs,
+                Global { allow_connections: true, .. } => Access::Connections,
+                _ => Access::Files,
+            };
+            let access = least.max(allowed);
             Ok(Context { workspace, campaigns: loaded.campaigns, access })
         }
         _ => Err(Failure::Mistakes(loaded.diagnostics)),

@@ -54,6 +54,9 @@ struct Global {
     /// Let campaigns read files outside the workspace's folder
     #[arg(long, global = true)]
     allow_outside: bool,
+    /// Let `plan` connect to the databases that campaigns name as the source of their audience; `apply` does so as it is
+    #[arg(long, global = true)]
+    allow_connections: bool,
     /// Let `plan` and `apply` run the programs that campaigns name as the source of their audience
     #[arg(long, global = true)]
     allow_commands: bool,

@@ -9,6 +9,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::planning::{Planned, plan_all, plan_one};
 use super::{Format, Global, context, output};
+use crate::audience::Access;
 use crate::prepare::Occurrence;
 use crate::report;
 use crate::state::Store;
@@ -27,7 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let context = context::load_campaigns(global, &args.paths)?;
+    let context = context::load_campaigns(global, &args.paths, Access::Files)?;
     let store = context::open_to_read(&context.workspace)?;
     let planned = plan_all(&context, store.as_deref(), Timestamp::now())?;
     output::print(&match args.format {

@@ -87,7 +87,7 @@ fn known_columns(
     match source {
         Source::Postgres(_) if access < Access::Connections => mistakes.push(
             at(NOT_CHECKED, "the columns of `postgres` are not checked, because no connection is opened")
-                .help("`plan` asks the database for them")
+                .help("`plan --allow-connections` asks the database for them")
                 .warning(),
         ),
         Source::Command(_) if access < Access::Connections => mistakes.push(

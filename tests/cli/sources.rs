@@ -80,24 +80,26 @@ fn a_query_is_sent_to_whom_it_names() {
 
 /// A pull request's file must not make the one who checks it connect anywhere.
 #[test]
-fn validate_opens_no_connection() {
+fn validate_and_plan_open_no_connection_unless_allowed() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let dsn = format!("postgresql://me:hush@{}/shop?connect_timeout=1", listener.local_addr().unwrap());
     let bench = with_query("select 1");
     let said = run(&bench, &["validate"], &[("SHOP_DB", &dsn)]).code(0);
     assert!(said.stderr.contains("the columns of `postgres` are not checked"), "{}", said.stderr);
+    let said = run(&bench, &["plan"], &[("SHOP_DB", &dsn)]).code(1);
+    assert!(said.stderr.contains("--allow-connections"), "{}", said.stderr);
     assert!(listener.accept().is_err(), "somebody connected");
 
     drop(listener);
-    let said = run(&bench, &["plan"], &[("SHOP_DB", &dsn)]).code(1);
+    let said = run(&bench, &["plan", "--allow-connections"], &[("SHOP_DB", &dsn)]).code(1);
     assert!(
         said.stderr.contains("cannot connect to the database of the environment variable SHOP_DB"),
         "{}",
         said.stderr
     );
     assert!(!said.stderr.contains("hush"), "{}", said.stderr);
-    let said = bench.run(&["plan"]).code(1);
+    let said = bench.run(&["plan", "--allow-connections"]).code(1);
     assert!(said.stderr.contains("SHOP_DB is not set"), "{}", said.stderr);
 }
 
@@ -124,7 +126,7 @@ fn a_query_that_fails_is_no_short_audience() {
             "division by zero",
         ),
     ] {
-        let said = run(&with_query(query), &["plan"], &[("SHOP_DB", &dsn)]).code(1);
+        let said = run(&with_query(query), &["plan", "--allow-connections"], &[("SHOP_DB", &dsn)]).code(1);
         assert!(said.stderr.contains(told), "{query}:\n{}", said.stderr);
     }
 }
@@ -137,10 +139,12 @@ fn a_connection_is_encrypted_and_its_certificate_checked_where_sslmode_asks() {
     );
     let (dsn, certificate) = (server.dsn_with_tls(), server.certificate());
     let certificate = certificate.to_str().unwrap();
-    let said = run(&bench, &["plan"], &[("SHOP_DB", &dsn), ("SSL_CERT_FILE", certificate)]).code(0);
+    let said =
+        run(&bench, &["plan", "--allow-connections"], &[("SHOP_DB", &dsn), ("SSL_CERT_FILE", certificate)])
+            .code(0);
     assert!(said.stdout.contains("News from secret"), "{}", said.stdout);
 
-    let said = run(&bench, &["plan"], &[("SHOP_DB", &dsn)]).code(1);
+    let said = run(&bench, &["plan", "--allow-connections"], &[("SHOP_DB", &dsn)]).code(1);
     assert!(said.stderr.contains("certificate") && said.stderr.contains("SSL_CERT_FILE"), "{}", said.stderr);
 }
 
