@@ -132,8 +132,8 @@ proptest::proptest! {
         }
         let workspace = fs::read(folder().join("pushplan.yaml")).expect("readable");
         let (workspace, _) = read_workspace(Path::new("pushplan.yaml"), workspace, &folder());
-        let checked = read_campaign(file, yaml.into_bytes(), &folder(), &|name| Ok(vec![name.into()]), workspace.as_ref());
-        proptest::prop_assert!(checked.campaign.is_some() || checked.diagnostics.has_errors());
+        let checked = read_campaign(file, yaml.clone().into_bytes(), &folder(), &|name| Ok(vec![name.into()]), workspace.as_ref());
+        proptest::prop_assert!(checked.campaign.is_some() || checked.diagnostics.has_errors(), "{yaml}");
         let _ = text(&checked.diagnostics, false, WIDTH);
     }
 }

@@ -142,9 +142,11 @@ impl Shape {
         // schemars writes an enum with described values as a choice of constants.
         let constants: Vec<&Value> = branches.iter().filter_map(|branch| branch.get("const")).collect();
         if !constants.is_empty() {
-            // Another type was told already.
-            if error.instance().is_string() {
-                out.push(not_among(&constants, error.instance(), &name_of(at), at, document));
+            let choice = error.schema_path().as_str().trim_end_matches("/oneOf").to_owned();
+            let told = self.schema.pointer(&choice).is_some_and(|choice| choice.get("type").is_some());
+            let found = error.instance();
+            if found.is_string() || !told {
+                out.push(not_among(&constants, found, &name_of(at), at, document));
             }
             return;
         }
@@ -291,6 +293,11 @@ const NAME_HELP: &str = "write 1 to 40 of a-z, 0-9 and `-`";
 
 fn not_among(options: &[&Value], found: &Value, name: &str, at: &str, document: &Document) -> Diagnostic {
     let options: Vec<String> = options.iter().map(|option| plain(option)).collect();
+    if found.is_null() {
+        return document
+            .at_key(at, "no-value", format!("{name} has no value"))
+            .help(format!("write {}, or leave the key out", list(&options, "or")));
+    }
     let diagnostic = document.at_value(at, "bad-value", format!("{name} cannot be {}", quote(found)));
     match found.as_str().and_then(|found| nearest(found, options.iter().map(String::as_str))) {
         Some(near) => diagnostic.help(format!("did you mean `{near}`? It takes {}", list(&options, "or"))),

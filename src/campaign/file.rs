@@ -71,6 +71,10 @@ pub fn read_campaign(
     });
     let (campaign, draft, mut diagnostics) = resolve::campaign(value, &document, base, &files, workspace);
     diagnostics.append(absent);
+    if campaign.is_none() && workspace.is_some() && !diagnostics.has_errors() {
+        // Not known to happen. A campaign left out without a word would be a push that nobody misses.
+        diagnostics.push(document.at_value("", "bad-value", "the file cannot be read as a campaign"));
+    }
     let campaign = campaign.filter(|_| secrets.is_empty() && !diagnostics.has_errors());
     let draft = draft.filter(|_| secrets.is_empty());
     let diagnostics = secret::conceal(&document.source, secrets, diagnostics);

@@ -85,9 +85,8 @@ fn replan(planned: &mut Planned, access: Access, store: &dyn Store) -> Result<Ve
 /// leave a run behind.
 fn open_targets(workspace: &Workspace, planned: &Planned) -> Result<BTreeMap<String, Target>, Failure> {
     let mut targets = BTreeMap::new();
-    let starts = planned.plans.iter().map(|plan| (&plan.header().app, plan.header().delivery));
-    let resumes = planned.resumes.iter().map(|run| (&run.app, run.delivery));
-    for (name, delivery) in starts.chain(resumes) {
+    let starts = planned.plans.iter().map(|plan| &plan.header().app);
+    for name in starts.chain(planned.resumes.iter().map(|run| &run.app)) {
         if targets.contains_key(name) {
             continue;
         }
@@ -97,7 +96,7 @@ fn open_targets(workspace: &Workspace, planned: &Planned) -> Result<BTreeMap<Str
                  Put it back, or give the run up with `pushplan cancel`."
             )));
         };
-        let target = Target::open(app, delivery)?;
+        let target = Target::open(app)?;
         if let Some(sandbox) = &target.sandbox {
             output::say(&format!(
                 "app {name} is a sandbox on {}: nothing leaves this machine",
@@ -144,8 +143,8 @@ fn send(
         for run in runs {
             let target = &targets[&run.app];
             let mut runner = Runner {
-                client: target.client.clone(),
-                limits: target.limits,
+                client: target.client(run.delivery)?,
+                limits: target.limits(),
                 signals: signals.clone(),
                 who: who::who(),
             };

@@ -18,32 +18,42 @@ const SANDBOX_KEY: &str = "sandbox";
 /// An app that calls can be sent to. The sandbox, where there is one, ends with it.
 #[derive(Debug)]
 pub(super) struct Target {
-    pub(super) client: Arc<Client>,
-    pub(super) limits: Limits,
+    app: App,
+    secret: SecretString,
     pub(super) sandbox: Option<Sandbox>,
 }
 
 impl Target {
     /// Resolves the secret, and starts the sandbox where the app asks for one.
-    pub(super) fn open(app: &App, delivery: Delivery) -> Result<Self, Failure> {
+    pub(super) fn open(app: &App) -> Result<Self, Failure> {
         let secret = secret(app)?;
         let sandbox = match &app.endpoint {
             Endpoint::Url(_) => None,
             Endpoint::Sandbox => Some(start_sandbox(app, secret.clone())?),
         };
-        let endpoint = match (&app.endpoint, &sandbox) {
+        Ok(Self { app: app.clone(), secret, sandbox })
+    }
+
+    /// What the app allows.
+    pub(super) fn limits(&self) -> Limits {
+        Limits::of(self.app.rate)
+    }
+
+    /// A client for one run: its timeout and its calls in flight are the campaign's.
+    pub(super) fn client(&self, delivery: Delivery) -> Result<Arc<Client>, Failure> {
+        let endpoint = match (&self.app.endpoint, &self.sandbox) {
             (Endpoint::Url(url), _) => url.clone(),
             (Endpoint::Sandbox, sandbox) => sandbox.as_ref().map(Sandbox::endpoint).unwrap_or_default(),
         };
         let client = Client::new(ClientConfig {
             endpoint,
-            sdk_app_id: app.sdk_app_id,
-            identifier: app.identifier.clone(),
-            secret,
+            sdk_app_id: self.app.sdk_app_id,
+            identifier: self.app.identifier.clone(),
+            secret: self.secret.clone(),
             timeout: delivery.timeout,
             in_flight: delivery.in_flight as usize,
         })?;
-        Ok(Self { client: Arc::new(client), limits: Limits::of(app.rate), sandbox })
+        Ok(Arc::new(client))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use pushplan::sandbox::{Config, Faults, max_in_sliding_second};
+use pushplan::timpush::usersig::Claims;
 
 use crate::bench::{Bench, Recipients, kill_9, signal};
 
@@ -206,6 +207,8 @@ fn validate_and_plan_need_no_secret_and_open_no_connection() {
     let run = &plan["runs"][0];
     assert_eq!((&plan["format"], &run["run"]), (&"pushplan.plan/1".into(), &"c@once".into()));
     assert_eq!((&run["recipients"], &run["messages"], &run["calls"]), (&1_000.into(), &2.into(), &2.into()));
+    let again = bench.run(&["plan"]).code(0).stdout;
+    assert_eq!(bench.run(&["plan"]).stdout, again, "the same inputs give the same plan, byte for byte");
     bench.run(&["plan", "--detailed-exitcode"]).code(2);
     // Apply does need it, and says so before anything is frozen.
     let output = bench.command(&["apply", "--auto-approve"]).env_remove("TEST_KEY").output().unwrap();
@@ -238,4 +241,37 @@ fn a_recipient_that_cannot_be_rendered_is_named_before_anything_is_sent() {
     let said = bench.apply().code(1);
     assert!(said.stderr.contains("a.jsonl:2") && said.stderr.contains("`name`"), "{}", said.stderr);
     assert_eq!(bench.ledger().arrivals.len(), 0);
+}
+
+#[test]
+fn usersig_prints_one_that_the_apps_key_has_signed() {
+    let bench = Bench::with_endpoint("30", "https://127.0.0.1:9");
+    let signed = bench.run(&["usersig", "--app", "shop"]).code(0).stdout;
+    let claims = Claims::decode(signed.trim()).unwrap();
+    assert!(claims.is_signed_with(&crate::bench::KEY.into()));
+    let said = bench.run(&["usersig", "--app", "shpo"]).code(64);
+    assert!(said.stderr.contains("did you mean 'shop'?"), "{}", said.stderr);
+    bench.run(&["usersig", "--expire", "1h"]).code(64);
+}
+
+#[test]
+fn each_campaign_has_its_own_timeout() {
+    let latency = Duration::from_millis(1_500);
+    let slow = Faults { latency_min: latency, latency_max: latency, ..Faults::default() };
+    let bench = Bench::with_sandbox("unlimited", Config { faults: slow, ..Config::default() });
+    for (id, timeout) in [("patient", "10s"), ("quick", "1s")] {
+        bench.write(
+            &format!("campaigns/{id}.yaml"),
+            &format!(
+                "campaign: {id}\naudience: {{ accounts: [{id}] }}\nmessage: {{ body: b }}\ndelivery: {{ timeout: {timeout} }}\n"
+            ),
+        );
+    }
+    let said = bench.apply().code(5);
+    assert!(said.stdout.contains("patient@once: 1 planned = 1 accepted"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("quick@once: 1 planned = 0 accepted + 0 failed + 1 in doubt"),
+        "{}",
+        said.stdout
+    );
 }
