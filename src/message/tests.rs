@@ -140,7 +140,8 @@ proptest! {
     }
 
     /// What renders without the engine renders as the engine would. A call of a helper that does nothing
-    /// sends the same text through the engine.
+    /// sends the same text through the engine; it stands in front, since a comment at the end of a text is alone on
+    /// its line, and what follows it would change that.
     #[test]
     fn concatenation_agrees_with_the_engine(
         parts in prop::collection::vec(
@@ -160,7 +161,7 @@ proptest! {
         b in "[0-9]{1,3}(\\.[0-9]{1,3})?(e[0-9])?",
     ) {
         let parts = parts.concat();
-        let (plain, engine) = (format!("{{{{a}}}}{{{{b}}}}{parts}"), format!("{{{{a}}}}{{{{b}}}}{parts}{{{{#if true}}}}{{{{/if}}}}"));
+        let (plain, engine) = (format!("{{{{a}}}}{{{{b}}}}{parts}"), format!("{{{{#if true}}}}{{{{/if}}}}{{{{a}}}}{{{{b}}}}{parts}"));
         let (Ok(plain), Ok(engine)) = (compile(&plain, "", ""), compile(&engine, "", "")) else {
             return Ok(());
         };
