@@ -43,9 +43,4 @@ impl Signals {
             std::future::pending::<()>().await;
         }
     }
-
-    /// Was the process asked to stop?
-    pub fn is_stopped(&self) -> bool {
-        *self.asked.borrow()
-    }
 }

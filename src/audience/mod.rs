@@ -154,11 +154,6 @@ impl Audience {
         self.tuple_of[recipient as usize]
     }
 
-    /// The recipients' tuples, in order.
-    pub fn tuples_of_recipients(&self) -> &[TupleId] {
-        &self.tuple_of
-    }
-
     /// The distinct tuples, in the order of their first recipient.
     pub fn tuples(&self) -> impl ExactSizeIterator<Item = TupleId> + use<> {
         (0..self.tuples.len()).map(TupleId)

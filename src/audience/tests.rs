@@ -509,7 +509,7 @@ proptest! {
             stats.rows,
             stats.bad + stats.filtered + stats.duplicates + stats.excluded + stats.suppressed + stats.recipients
         );
-        let mut first_use = audience.tuples_of_recipients().to_vec();
+        let mut first_use = audience.tuple_of.clone();
         let mut seen = HashSet::new();
         first_use.retain(|tuple| seen.insert(*tuple));
         prop_assert_eq!(first_use, audience.tuples().collect::<Vec<_>>());
