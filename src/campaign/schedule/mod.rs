@@ -25,6 +25,7 @@ mod moment;
 mod occurrence;
 mod raw;
 mod rule;
+mod wave;
 mod zone;
 
 use std::collections::BTreeSet;
@@ -37,6 +38,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use check::Report;
 pub use occurrence::{Occurrence, parse_occurrence_id};
 pub use raw::{Instants, Missed, RawSchedule};
+pub use wave::{Wave, Window};
 pub use zone::time_zone;
 
 use rule::Rule;
