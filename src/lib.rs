@@ -43,6 +43,8 @@ pub mod message;
 
 pub mod plan;
 
+pub mod calendar;
+
 pub mod prepare;
 
 pub mod state;
