@@ -43,11 +43,11 @@ pub mod message;
 
 pub mod plan;
 
-pub mod calendar;
-
 pub mod prepare;
 
 pub mod state;
+
+pub mod calendar;
 
 pub mod executor;
 

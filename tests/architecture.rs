@@ -16,12 +16,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["diagnostic", "campaign", "audience", "message"]),
     ("prepare", &["diagnostic", "campaign", "audience", "message", "plan"]),
     ("state", &["diagnostic", "outcome", "campaign", "plan"]),
+    ("calendar", &["campaign", "plan", "state"]),
     ("executor", &["outcome", "campaign", "state"]),
     ("apply", &["outcome", "campaign", "plan", "state", "executor", "timpush"]),
     ("sandbox", &["outcome", "timpush"]),
     (
         "report",
-        &["diagnostic", "outcome", "campaign", "plan", "state", "executor", "apply", "timpush", "sandbox"],
+        &[
+            "diagnostic",
+            "outcome",
+            "campaign",
+            "plan",
+            "state",
+            "calendar",
+            "executor",
+            "apply",
+            "timpush",
+            "sandbox",
+        ],
     ),
     (
         "command",
@@ -35,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "prepare",
             "state",
+            "calendar",
             "executor",
             "apply",
             "sandbox",
@@ -45,7 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Decide only: time and randomness are arguments.
-const PURE: &[&str] = &["campaign", "message", "plan", "outcome", "executor", "diagnostic"];
+const PURE: &[&str] = &["campaign", "message", "plan", "outcome", "calendar", "executor", "diagnostic"];
 
 /// The one part of a pure module that meets the file system.
 const SHELL: &[&str] = &["campaign/loader"];

@@ -5,44 +5,19 @@
 //! with the runner's own rules: the runs of an app take turns, call by call, and within a run the wave that closes
 //! first goes first. What servers do to that pace is not foreseen.
 
+mod runs;
 mod share;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde::Serialize;
 
-use crate::campaign::schedule::Wave;
+pub use runs::{Load, Upcoming};
 use share::{Fate, Job};
 
 /// The name and version of the JSON form of [`Calendar`].
 pub const FORMAT: &str = "pushplan.calendar/1";
-
-/// A run that is to come, or to go on.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Upcoming {
-    /// Its id.
-    pub run: String,
-    /// The campaign's id.
-    pub campaign: String,
-    /// The app's name.
-    pub app: String,
-    /// What is to be sent of it.
-    pub loads: Vec<Load>,
-}
-
-/// The part of a run that is sent in one wave.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Load {
-    /// Its windows.
-    pub wave: Wave,
-    /// Accounts that get a push.
-    pub recipients: u64,
-    /// Batches.
-    pub calls: u64,
-    /// Seconds from one call to the next at the app's rate, on average; 0 without a limit.
-    pub gap_s: f64,
-}
 
 /// `upcoming --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,6 +46,8 @@ pub struct Expected {
     pub expires_at: Option<Timestamp>,
     /// Accounts that get a push.
     pub recipients: u64,
+    /// Accounts that will have no wave, as their clocks or the quiet hours stand then, and get nothing.
+    pub skipped: u64,
     /// Batches.
     pub calls: u64,
     /// When its first call leaves; `null` where none does.
@@ -112,12 +89,16 @@ fn forecast_app(runs: &[&Upcoming], from: Timestamp) -> Vec<Expected> {
             Late { unsent: course.unsent, beside: beside.map(|(other, _)| other.run.clone()).collect() }
         });
         let windows = || run.loads.iter().map(|load| &load.wave.windows);
-        let at = |s: f64| from.saturating_add(SignedDuration::from_secs_f64(s)).unwrap_or(Timestamp::MAX);
+        let at = |s: f64| instant(from, s);
         Expected {
             run: run.run.clone(),
             campaign: run.campaign.clone(),
             app: run.app.clone(),
-            opens_at: windows().filter_map(|windows| windows.first()).map(|first| first.opens_at).min().flatten(),
+            opens_at: windows()
+                .filter_map(|windows| windows.first())
+                .map(|first| first.opens_at)
+                .min()
+                .flatten(),
             expires_at: run
                 .loads
                 .iter()
@@ -125,6 +106,7 @@ fn forecast_app(runs: &[&Upcoming], from: Timestamp) -> Vec<Expected> {
                 .reduce(|a, b| a.zip(b).map(|(a, b)| a.max(b)))
                 .flatten(),
             recipients: run.loads.iter().map(|load| load.recipients).sum(),
+            skipped: run.skipped,
             calls: run.loads.iter().map(|load| load.calls).sum(),
             starts_at: course.started_s.map(at),
             finishes_at: course.ended_s.filter(|_| course.unsent == 0).map(at),
@@ -132,6 +114,12 @@ fn forecast_app(runs: &[&Upcoming], from: Timestamp) -> Vec<Expected> {
         }
     });
     expected.collect()
+}
+
+/// The instant so many seconds after the present, to the millisecond.
+fn instant(from: Timestamp, seconds: f64) -> Timestamp {
+    let instant = from.saturating_add(SignedDuration::from_secs_f64(seconds)).unwrap_or(Timestamp::MAX);
+    instant.round(Unit::Millisecond).unwrap_or(instant)
 }
 
 /// What becomes of a run, in seconds from the present.

@@ -81,7 +81,8 @@ pub(super) fn share(jobs: Vec<Job>) -> Vec<Fate> {
         let windows = live.iter().filter_map(|member| members[*member].turn(now));
         let opens = later.last().map(|member| opening(&members[*member]));
         let ends = turns.iter().map(|member| now + members[*member].left * round_s);
-        let Some(next) = windows.chain(opens).chain(ends).reduce(f64::min).filter(|next| next.is_finite()) else {
+        let Some(next) = windows.chain(opens).chain(ends).reduce(f64::min).filter(|next| next.is_finite())
+        else {
             break;
         };
         for member in turns {

@@ -22,16 +22,17 @@ fn window(opens_s: i64, closes_s: i64) -> Window {
 
 /// So many calls of 500 in these windows, at ten calls a second.
 fn load(calls: u64, windows: &[Window]) -> Load {
-    Load {
-        wave: Wave { windows: windows.to_vec(), zone: None },
-        recipients: calls * 500,
-        calls,
-        gap_s: 0.1,
-    }
+    Load { wave: Wave { windows: windows.to_vec(), zone: None }, recipients: calls * 500, calls, gap_s: 0.1 }
 }
 
 fn run(name: &str, loads: Vec<Load>) -> Upcoming {
-    Upcoming { run: format!("{name}@once"), campaign: name.to_owned(), app: "shop".to_owned(), loads }
+    Upcoming {
+        run: format!("{name}@once"),
+        campaign: name.to_owned(),
+        app: "shop".to_owned(),
+        loads,
+        skipped: 0,
+    }
 }
 
 fn expected(runs: &[Upcoming]) -> Vec<Expected> {
@@ -53,10 +54,8 @@ fn a_run_alone_takes_the_time_between_its_first_and_its_last_call() {
 
 #[test]
 fn runs_of_one_app_take_turns_and_a_small_one_is_done_first() {
-    let both = [
-        run("large", vec![load(100, &[window(0, 600)])]),
-        run("small", vec![load(20, &[window(0, 600)])]),
-    ];
+    let both =
+        [run("large", vec![load(100, &[window(0, 600)])]), run("small", vec![load(20, &[window(0, 600)])])];
     // The small one's 20 calls are every second call of the first 40.
     let runs = expected(&both);
     assert_eq!(span(&runs[0]), (0.0, Some(11.9)));
@@ -85,18 +84,18 @@ fn two_runs_that_fit_alone_and_not_together_name_each_other() {
 
 #[test]
 fn a_run_that_is_too_large_for_its_own_window_blames_nobody() {
-    let runs =
-        expected(&[run("a", vec![load(200, &[window(0, 10)])]), run("b", vec![load(1, &[window(300, 310)])])]);
+    let runs = expected(&[
+        run("a", vec![load(200, &[window(0, 10)])]),
+        run("b", vec![load(1, &[window(300, 310)])]),
+    ]);
     let late = runs[0].late.as_ref().unwrap();
     assert_eq!((late.unsent, late.beside.len()), (50_000, 0));
 }
 
 #[test]
 fn quiet_hours_interrupt_and_the_wave_that_closes_first_goes_first() {
-    let runs = expected(&[run(
-        "a",
-        vec![load(50, &[window(0, 2), window(100, 200)]), load(20, &[window(0, 500)])],
-    )]);
+    let runs =
+        expected(&[run("a", vec![load(50, &[window(0, 2), window(100, 200)]), load(20, &[window(0, 500)])])]);
     // 20 calls before the pause, 20 of the other wave in it, 30 after it.
     assert_eq!(span(&runs[0]), (0.0, Some(102.9)));
     assert_eq!(runs[0].expires_at, window(0, 500).closes_at);

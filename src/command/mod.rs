@@ -20,8 +20,10 @@ mod schema;
 mod state;
 mod status;
 mod target;
+mod upcoming;
 mod usersig;
 mod validate;
+mod when;
 mod who;
 
 use std::path::PathBuf;
@@ -99,6 +101,8 @@ enum Command {
     Schema(schema::Args),
     /// Show what would be sent, and send nothing
     Plan(plan::Args),
+    /// Show what is due in the next days, and whether there is time for it
+    Upcoming(upcoming::Args),
     /// Send what is due, or go on where an earlier apply stopped
     Apply(apply::Args),
     /// Show every run and where its recipients stand
@@ -140,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(global, &args),
+        Command::Upcoming(args) => upcoming::run(global, &args),
         Command::Apply(args) => apply::run(global, &args),
         Command::Status(args) => status::run(global, &args),
         Command::Failures(args) => failures::run(global, &args),

@@ -4,6 +4,7 @@ mod apply;
 #[path = "../support/bench.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
+mod calendar;
 mod operator;
 #[path = "../support/postgres.rs"]
 mod postgres;

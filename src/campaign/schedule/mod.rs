@@ -94,10 +94,18 @@ impl Schedule {
         self.instants(from).take_while(move |at| *at < until).map(|at| self.occurrence(at))
     }
 
+    /// The occurrences that open after `after`, until `until`, in order.
+    pub fn openings(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Occurrence> + '_ {
+        // None opens after its `at`.
+        self.instants(after)
+            .map(|at| self.occurrence(at))
+            .skip_while(move |occurrence| occurrence.opens_at <= after)
+            .take_while(move |occurrence| occurrence.opens_at <= until)
+    }
+
     /// The first occurrence that opens after `now`.
     pub fn next_after(&self, now: Timestamp) -> Option<Occurrence> {
-        // None opens after its `at`.
-        self.instants(now).map(|at| self.occurrence(at)).find(|occurrence| occurrence.opens_at > now)
+        self.openings(now, Timestamp::MAX).next()
     }
 
     /// An occurrence of this schedule at an instant, as [`parse_occurrence_id`] reads one back. That the
