@@ -49,6 +49,8 @@ pub mod state;
 
 pub mod calendar;
 
+pub mod timer;
+
 pub mod executor;
 
 pub mod sandbox;

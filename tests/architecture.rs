@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("prepare", &["diagnostic", "campaign", "audience", "message", "plan"]),
     ("state", &["diagnostic", "outcome", "campaign", "plan"]),
     ("calendar", &["campaign", "plan", "state"]),
+    ("timer", &["campaign"]),
     ("executor", &["outcome", "campaign", "state"]),
     ("apply", &["outcome", "campaign", "plan", "state", "executor", "timpush"]),
     ("sandbox", &["outcome", "timpush"]),
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "state",
             "calendar",
+            "timer",
             "executor",
             "apply",
             "timpush",
@@ -48,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "prepare",
             "state",
             "calendar",
+            "timer",
             "executor",
             "apply",
             "sandbox",
@@ -58,7 +61,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Decide only: time and randomness are arguments.
-const PURE: &[&str] = &["campaign", "message", "plan", "outcome", "calendar", "executor", "diagnostic"];
+const PURE: &[&str] =
+    &["campaign", "message", "plan", "outcome", "calendar", "timer", "executor", "diagnostic"];
 
 /// The one part of a pure module that meets the file system.
 const SHELL: &[&str] = &["campaign/loader"];

@@ -20,6 +20,7 @@ mod schema;
 mod state;
 mod status;
 mod target;
+mod timers;
 mod upcoming;
 mod usersig;
 mod validate;
@@ -119,6 +120,10 @@ enum Command {
     Resume(who::Word),
     /// Give up what remains of a run: it is counted as skipped, and never sent
     Cancel(who::Word),
+    /// Have systemd apply what is due: a hardened service and its timers
+    Systemd(timers::Systemd),
+    /// Print the line with which cron applies what is due
+    Crontab(timers::Service),
     /// Verify, export, import, back up or adopt the state
     State(state::Args),
     /// Print a UserSig, to try the vendor's API by hand
@@ -153,6 +158,8 @@ pub fn main() -> ExitCode {
         Command::Pause(args) => pause::run(global, &args),
         Command::Resume(args) => resume::run(global, &args),
         Command::Cancel(args) => cancel::run(global, &args),
+        Command::Systemd(args) => timers::systemd(global, &args),
+        Command::Crontab(args) => timers::crontab(global, &args),
         Command::State(args) => state::run(global, &args),
         Command::Usersig(args) => usersig::run(global, &args),
         Command::Sandbox(args) => sandbox::run(&args),

@@ -8,6 +8,7 @@ pub mod plan;
 pub mod progress;
 pub mod sandbox;
 pub mod status;
+pub mod timer;
 
 /// JSON as a machine reads it and a person can: indented, with a final newline.
 fn json_text(value: &serde_json::Value) -> String {

@@ -53,7 +53,8 @@ fn the_audience_of_a_campaign_is_read_once_whatever_the_number_of_its_runs() {
         "campaign: daily\naudience:\n  command: [sh, -c, 'echo x >> reads; echo id; echo ann']\n  format: csv\n  \
          account: id\nmessage: { body: Hello }\nschedule: { cron: \"0 * * * *\" }\n",
     );
-    let json = bench.run(&["upcoming", "--allow-commands", "--format", "json", "--until", "3d"]).code(0).json();
+    let json =
+        bench.run(&["upcoming", "--allow-commands", "--format", "json", "--until", "3d"]).code(0).json();
     // The one that is due now, and one an hour.
     assert_eq!(json["runs"].as_array().unwrap().len(), 73);
     let reads = std::fs::read_to_string(bench.path("campaigns/reads")).unwrap().lines().count();

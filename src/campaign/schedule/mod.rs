@@ -41,7 +41,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 pub use check::Report;
@@ -49,11 +49,12 @@ pub use due::Due;
 pub use occurrence::{Occurrence, parse_occurrence_id};
 pub use quiet_hours::{QUIET_HOURS, QuietHours};
 pub use raw::{Instants, Missed, RawSchedule, UnknownTimezone};
+pub use rule::Rule;
 pub use wave::{NoWave, Wave, Window};
 pub use zone::time_zone;
 
 use local_time::LocalTime;
-use rule::{Rule, instant_of};
+use rule::instant_of;
 
 /// The longest window where the author wrote none. Late is worse than never.
 const EXPIRES_AFTER_MOST: Duration = Duration::from_secs(24 * 3600);
@@ -81,6 +82,22 @@ impl Schedule {
     /// The zone in which wall-clock times are meant.
     pub fn time_zone(&self) -> &TimeZone {
         &self.zone
+    }
+
+    /// What makes it due, without bounds and exceptions.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// A wall-clock time of the rule that the clocks of `timezone` jump over between two instants, so that it runs at
+    /// the end of the jump, and nothing is due then otherwise.
+    pub fn jumped_over(&self, from: Timestamp, until: Timestamp) -> Option<DateTime> {
+        self.rule.jumped_over(&self.zone, from, until)
+    }
+
+    /// The hours in which nothing is sent.
+    pub fn quiet_hours(&self) -> Option<QuietHours> {
+        self.quiet_hours
     }
 
     /// What becomes of an occurrence nobody ran in its window.
