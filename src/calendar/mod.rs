@@ -46,7 +46,7 @@ pub struct Expected {
     pub expires_at: Option<Timestamp>,
     /// Accounts that get a push.
     pub recipients: u64,
-    /// Accounts that will have no wave, as their clocks or the quiet hours stand then, and get nothing.
+    /// Accounts without a wave, which get nothing: their zone is not known, or they have no window then.
     pub skipped: u64,
     /// Batches.
     pub calls: u64,

@@ -37,23 +37,18 @@ impl Upcoming {
     /// A run that is planned.
     pub fn planned(plan: &Plan, rate: &Rate) -> Self {
         let header = plan.header();
-        let idle = |wave: &Wave| Load { wave: wave.clone(), recipients: 0, calls: 0, gap_s: 0.0 };
-        let mut loads: Vec<Load> = plan.waves().iter().map(idle).collect();
-        for batch in plan.batches() {
-            let load = &mut loads[batch.wave as usize];
-            load.recipients += u64::from(batch.recipients());
-            load.calls += 1;
-            load.gap_s += rate.gap(batch.recipients().into()).as_secs_f64();
-        }
-        for load in &mut loads {
-            load.gap_s /= load.calls.max(1) as f64;
-        }
+        let loads = plan.waves().iter().zip(plan.wave_sizes()).map(|(wave, sizes)| Load {
+            wave: wave.clone(),
+            recipients: sizes.recipients(),
+            calls: sizes.calls(),
+            gap_s: sizes.gap(rate),
+        });
         Self {
             run: header.run_id.clone(),
             campaign: header.campaign.clone(),
             app: header.app.clone(),
-            loads,
-            skipped: 0,
+            loads: loads.collect(),
+            skipped: plan.skipped().values().sum(),
         }
     }
 
@@ -83,7 +78,7 @@ impl Upcoming {
     /// The same recipients at another occurrence of their campaign.
     #[must_use]
     pub fn at(&self, schedule: &Schedule, occurrence: &Occurrence) -> Self {
-        let (mut loads, mut skipped) = (Vec::new(), 0);
+        let (mut loads, mut skipped) = (Vec::new(), self.skipped);
         for load in &self.loads {
             match schedule.wave(occurrence, load.wave.zone.as_deref()) {
                 Ok(wave) => loads.push(Load { wave, ..load.clone() }),

@@ -92,7 +92,9 @@ fn read(
     if mistakes.has_errors() {
         return Err(prepare::Error::Mistakes(mistakes));
     }
-    let occurrence = Occurrence { name: &occurrence.id(), expires_at: Some(occurrence.expires_at) };
-    let plan = plan_one(campaign, occurrence, context.access, None, store)?;
+    let name = occurrence.id();
+    let occurrence =
+        Occurrence { name: &name, expires_at: Some(occurrence.expires_at), scheduled: Some(*occurrence) };
+    let plan = plan_one(campaign, occurrence, context, None, store)?;
     Ok(Upcoming::planned(&plan, &context.workspace.apps[&campaign.app].rate))
 }

@@ -45,7 +45,10 @@ pub fn text(calendar: &Calendar) -> String {
     for run in &calendar.runs {
         if run.skipped > 0 {
             let skipped = grouped(run.skipped);
-            text += &format!("{}: {skipped} recipients get nothing: they have no window then\n", run.run);
+            text += &format!(
+                "{}: {skipped} recipients get nothing: their time zone is not known, or they have no window then\n",
+                run.run
+            );
         }
         if let Some(late) = &run.late {
             text += &late_text(run, late);

@@ -97,3 +97,25 @@ fn plan_until_shows_the_calendar_behind_the_plans() {
     assert_eq!(json["calendar"]["runs"][0]["run"], "new-year@21300101T0800Z");
     assert!(bench.run(&["plan", "--format", "json"]).code(0).json().get("calendar").is_none());
 }
+
+#[test]
+fn each_time_zone_of_the_audience_has_its_own_hour() {
+    let bench = bench();
+    bench.write("campaigns/a.csv", "id,tz\nann,Asia/Tokyo\nbob,America/New_York\ncid,Asia/Tokyo\ndan,\n");
+    bench.write(
+        "campaigns/morning.yaml",
+        "campaign: morning\naudience: { csv: a.csv, account: id }\nmessage: { body: Hello }\n\
+         schedule: { cron: \"0 9 * * *\", starts: 2130-01-01, local_time: true, timezone_column: tz, expires_after: 1h }\n",
+    );
+    let args = ["plan", "--at", "2129-12-30T00:00Z", "--until", "2130-01-02T00:00Z", "--format", "json"];
+    let json = bench.run(&args).code(0).json();
+    let runs = json["calendar"]["runs"].as_array().unwrap();
+    // The second day begins in the east before the first has ended in the west.
+    assert_eq!(runs.len(), 2, "{json}");
+    let first = &runs[0];
+    assert_eq!(first["run"], "morning@21300101T0900Z");
+    assert_eq!(first["opens_at"], "2130-01-01T00:00:00Z");
+    assert_eq!(first["finishes_at"], "2130-01-01T14:00:00Z");
+    assert_eq!(first["expires_at"], "2130-01-01T15:00:00Z");
+    assert_eq!((&first["recipients"], &first["skipped"], &first["calls"]), (&3.into(), &1.into(), &2.into()));
+}

@@ -6,9 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, params};
-use sha2::{Digest, Sha256};
 
-use super::rows::{Packer, accounts, batch_id, batches_of, exactly_one};
+use super::rows::{Packer, accounts, batch_id, batches_of, exactly_one, parse_accounts};
 use super::write::{self, BatchInsert, NewBatch};
 use crate::outcome::Answer;
 use crate::plan::{MAX_RECIPIENTS_A_CALL, MsgRandoms, Plan};
@@ -75,16 +74,12 @@ fn insert_pending(
     groups: BTreeMap<(u32, u32), (String, Vec<String>)>,
 ) -> rusqlite::Result<()> {
     let mut number = last_number(connection, run)?;
-    let mut randoms = MsgRandoms::new(run_name);
+    let randoms = MsgRandoms::new(run_name);
     let mut insert = BatchInsert::new(connection, run)?;
     for ((wave, message), (data_id, accounts)) in groups {
-        let json: String = connection
-            .prepare_cached("SELECT json FROM message WHERE run = ?1 AND number = ?2")?
-            .query_row(params![run, message], |row| row.get(0))?;
-        let digest: [u8; 32] = Sha256::digest(json).into();
         for part in accounts.chunks(MAX_RECIPIENTS_A_CALL.into()) {
             number += 1;
-            let msg_random = randoms.next(number, &digest, |random| {
+            let (msg_random, _) = randoms.next(number, |random| {
                 // A number that cannot be looked up is passed over: a repeated one could vanish at the vendor.
                 is_taken(connection, run, random).unwrap_or(true)
             });
@@ -125,8 +120,11 @@ pub(super) fn pending_batches(connection: &Connection, run: i64) -> rusqlite::Re
 /// Takes the recipients of a new plan out of the batches that were pending, and inserts its messages and
 /// batches. Whoever is not in the new plan stays in the old batch, for the caller to skip.
 pub(super) fn replace_pending(connection: &Connection, run: i64, plan: &Plan) -> rusqlite::Result<()> {
-    let planned: HashSet<String> =
-        plan.batches().flat_map(|batch| batch.accounts().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let mut planned: HashSet<String> = HashSet::new();
+    let mut batches = plan.batches();
+    while let Some(batch) = batches.next().map_err(write::unreadable_plan)? {
+        planned.extend(parse_accounts(batch.accounts_json)?);
+    }
     for batch in pending_batches(connection, run)? {
         take_out(connection, batch, &planned)?;
     }

@@ -347,7 +347,7 @@ impl Store for SqliteStore {
                 header: plan.header(),
                 audience_digest: &plan.audience_digest(),
                 plan_digest: &plan.digest(),
-                recipients: plan.audience().len(),
+                recipients: plan.recipients(),
                 hold: None,
             };
             let written = write::insert_run(&transaction, &run, now).and_then(|run| {

@@ -79,5 +79,10 @@ pub(super) fn accounts_json(connection: &Connection, batch: i64) -> rusqlite::Re
 
 /// The accounts of a batch.
 pub(super) fn accounts(connection: &Connection, batch: i64) -> rusqlite::Result<Vec<String>> {
-    serde_json::from_str(&accounts_json(connection, batch)?).map_err(|e| unreadable(0, e))
+    parse_accounts(&accounts_json(connection, batch)?)
+}
+
+/// The accounts of a JSON array's text.
+pub(super) fn parse_accounts(json: &str) -> rusqlite::Result<Vec<String>> {
+    serde_json::from_str(json).map_err(|e| unreadable(0, e))
 }

@@ -8,6 +8,7 @@ use super::rows::{Packer, batch_id, exactly_one};
 use crate::campaign::schedule::Wave;
 use crate::outcome::FailedAccount;
 use crate::plan::{Plan, RunHeader};
+use crate::spill;
 use crate::state::{BatchState, Change, Hold, Note, Tally};
 
 /// A run without its batches.
@@ -15,7 +16,7 @@ pub(super) struct NewRun<'a> {
     pub(super) header: &'a RunHeader,
     pub(super) audience_digest: &'a str,
     pub(super) plan_digest: &'a str,
-    pub(super) recipients: u32,
+    pub(super) recipients: u64,
     pub(super) hold: Option<Hold>,
 }
 
@@ -54,26 +55,30 @@ pub(super) fn insert_batches(
 ) -> rusqlite::Result<()> {
     let mut insert_message =
         connection.prepare("INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)")?;
-    for (number, message) in (first_message..).zip(plan.messages()) {
-        insert_message.execute(params![run, number, message.json])?;
-    }
     let waves = insert_waves(connection, run, plan.waves())?;
     let mut insert = BatchInsert::new(connection, run)?;
-    let mut json = String::new();
-    for batch in plan.batches() {
-        json.clear();
-        batch.accounts_json(&mut json);
+    let mut batches = plan.batches();
+    while let Some(batch) = batches.next().map_err(unreadable_plan)? {
+        let message = first_message + batch.message;
+        if batch.begins_message {
+            insert_message.execute(params![run, message, batch.message_json()])?;
+        }
         let row = NewBatch {
             number: batch.number,
-            msg_random: batch.msg_random,
-            data_id: batch.data_id,
-            message: first_message + batch.message,
+            msg_random: batch.msg_random(),
+            data_id: &batch.data_id(),
+            message,
             wave: waves[batch.wave as usize],
-            recipients: batch.recipients(),
+            recipients: batch.recipients,
         };
-        insert.insert(&row, &json)?;
+        insert.insert(&row, batch.accounts_json)?;
     }
     Ok(())
+}
+
+/// The plan's temporary file fails: what was to be written cannot be had.
+pub(super) fn unreadable_plan(error: spill::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
 /// The number that each of these waves has in the run.
