@@ -77,7 +77,8 @@ def accounts(count):
     def write(path):
         with open(path, "w") as file:
             file.write("user_id\n")
-            file.writelines(f"u{number:010}\n" for number in range(count))
+            # In no order, as ids are.
+            file.writelines(f"u{number * audience.STEP % audience.PRIME:010}\n" for number in range(count))
 
     return made(f"accounts-{count}.csv", write)
 

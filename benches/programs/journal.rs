@@ -12,7 +12,8 @@ use pushplan::executor::Limits;
 use pushplan::outcome::Answer;
 use pushplan::plan::Plan;
 use pushplan::state::{
-    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, Result, Run, RunEvent, SqliteStore, Store,
+    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, Result, Run, RunEvent, SqliteStore,
+    Store,
 };
 use pushplan::timpush::{Client, ClientConfig};
 
@@ -33,7 +34,7 @@ pub fn run(args: &[String]) {
         timeout: run.delivery.timeout,
         in_flight: run.delivery.in_flight as usize,
     });
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut runner = Runner {
             client: Arc::new(client.expect("a client")),
@@ -90,15 +91,35 @@ impl Store for Forgetful {
         self.0.hold(run)
     }
 
-    fn decree(&mut self, run: &str, what: &str, changes: &[Change], note: &Note, now: Timestamp) -> Result<()> {
+    fn decree(
+        &mut self,
+        run: &str,
+        what: &str,
+        changes: &[Change],
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<()> {
         self.0.decree(run, what, changes, note, now)
     }
 
-    fn set_hold(&mut self, run: &str, hold: Option<Hold>, what: &str, note: &Note, now: Timestamp) -> Result<()> {
+    fn set_hold(
+        &mut self,
+        run: &str,
+        hold: Option<Hold>,
+        what: &str,
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<()> {
         self.0.set_hold(run, hold, what, note, now)
     }
 
-    fn retry(&mut self, run: &str, chosen: &dyn Fn(&Answer) -> bool, note: &Note, now: Timestamp) -> Result<u64> {
+    fn retry(
+        &mut self,
+        run: &str,
+        chosen: &dyn Fn(&Answer) -> bool,
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<u64> {
         self.0.retry(run, chosen, note, now)
     }
 

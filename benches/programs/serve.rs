@@ -84,12 +84,17 @@ impl Server {
         Ok(Response::new(Body::from(if number < self.refuse_after { ACCEPTED } else { REFUSED })))
     }
 
-    /// What arrived: how many calls, when the first, in how many seconds, and how many in the busiest second.
+    /// What arrived: how many calls, when the first, in how many seconds, how many in the busiest second, and how
+    /// many a second up to the 95th of 100: the last ones may be few that were tried again.
     fn tell(&self) {
         let mut arrivals = self.arrivals.lock().expect("no panic").clone();
         arrivals.sort_unstable();
         let first = arrivals.first().copied().unwrap_or_default();
         let seconds = arrivals.last().copied().unwrap_or_default().saturating_sub(first).as_secs_f64();
+        let most = arrivals.len() * 95 / 100;
+        let most_seconds =
+            arrivals.get(most).copied().unwrap_or_default().saturating_sub(first).as_secs_f64();
+        let per_second = if most_seconds > 0.0 { most as f64 / most_seconds } else { 0.0 };
         let since_first: Vec<Arrival> = arrivals
             .iter()
             .map(|at| Arrival { at_us: (*at - first).as_micros() as u64, recipients: 1 })
@@ -99,7 +104,8 @@ impl Server {
             record.lock().expect("no panic").flush().expect("a disk with room");
         }
         println!(
-            "{{\"calls\": {}, \"first_at\": {:.6}, \"seconds\": {seconds:.6}, \"busiest_second\": {busiest}}}",
+            "{{\"calls\": {}, \"first_at\": {:.6}, \"seconds\": {seconds:.6}, \"busiest_second\": {busiest}, \
+             \"calls_per_second\": {per_second:.1}}}",
             arrivals.len(),
             first.as_secs_f64()
         );

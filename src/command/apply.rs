@@ -134,7 +134,11 @@ fn send(
     for plan in &planned.plans {
         runs.push(store.run(&plan.header().run_id)?);
     }
-    let runtime = tokio::runtime::Runtime::new()
+    // One thread for the runner and its calls, beside the journal's: to hand calls from thread to thread costs more
+    // than the calls themselves.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))?;
     runtime.block_on(async {
         let signals =

@@ -30,7 +30,7 @@ use super::{Attempt, Batch, Change, Hold, Note, Run, RunEvent, SkipReason, Statu
 use crate::diagnostic::nearest;
 use crate::outcome::Answer;
 use crate::plan::Plan;
-use rows::{accounts_json, batch_id, number_of};
+use rows::{batch_id, number_of};
 
 /// How often the watermark follows the state while batches are sent.
 const WATERMARK_EVERY: Duration = Duration::from_secs(1);
@@ -324,15 +324,17 @@ impl Store for SqliteStore {
     fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
         let run = self.opened(run)?.id;
         let id = batch_id(run, batch);
-        let (message, msg_random, data_id) = self
+        let (message, msg_random, data_id, accounts_json) = self
             .connection
-            .prepare_cached("SELECT message, msg_random, data_id FROM batch WHERE id = ?1")
+            .prepare_cached(
+                "SELECT message, msg_random, data_id, json FROM batch JOIN account ON batch = id WHERE id = ?1",
+            )
             .and_then(|mut statement| {
-                statement.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                statement.query_row([id], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, rows::unpacked(row, 3)?))
+                })
             })
             .map_err(self.failed("read a batch"))?;
-        let accounts_json =
-            accounts_json(&self.connection, id).map_err(self.failed("read the accounts of a batch"))?;
         let known = self.open.as_ref().and_then(|open| open.message.clone());
         let message_json = match known {
             Some((number, json)) if number == message => json,

@@ -1,5 +1,7 @@
 //! How rows spell ids, words and times.
 
+use std::cell::RefCell;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -68,13 +70,24 @@ impl Packer {
     }
 }
 
+/// Unpacks what a [`Packer`] has packed, in one column of a row.
+pub(super) fn unpacked(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    thread_local! {
+        /// Kept, because to make one takes longer than to unpack a batch with it.
+        static UNPACKER: RefCell<zstd::bulk::Decompressor<'static>> =
+            RefCell::new(zstd::bulk::Decompressor::new().expect("without a dictionary nothing can be wrong with it"));
+    }
+    let packed = row.get_ref(column)?.as_blob()?;
+    let bytes = UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress(packed, ACCOUNTS_MAX));
+    let bytes = bytes.map_err(|e| unreadable(column, e))?;
+    String::from_utf8(bytes).map_err(|e| unreadable(column, e))
+}
+
 /// The accounts of a batch as a JSON array's text.
 pub(super) fn accounts_json(connection: &Connection, batch: i64) -> rusqlite::Result<String> {
-    let packed: Vec<u8> = connection
+    connection
         .prepare_cached("SELECT json FROM account WHERE batch = ?1")?
-        .query_row([batch], |row| row.get(0))?;
-    let bytes = zstd::bulk::decompress(&packed, ACCOUNTS_MAX).map_err(|e| unreadable(0, e))?;
-    String::from_utf8(bytes).map_err(|e| unreadable(0, e))
+        .query_row([batch], |row| unpacked(row, 0))
 }
 
 /// The accounts of a batch.
