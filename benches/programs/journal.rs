@@ -1,16 +1,17 @@
 //! `journal on|off STATE RUN ENDPOINT`: sends a frozen run with the production runner at no limit, with every intent and
 //! outcome made durable, or with none of them written at all.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use pushplan::apply::{Runner, Signals};
 use pushplan::campaign::Rate;
+use pushplan::campaign::schedule::Wave;
 use pushplan::executor::Limits;
 use pushplan::outcome::Answer;
-use pushplan::plan::Plan;
+use pushplan::plan::{Plan, RunHeader};
 use pushplan::state::{
     Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, Result, Run, RunEvent, SqliteStore,
     Store,
@@ -50,104 +51,50 @@ pub fn run(args: &[String]) {
 /// A state that takes every change for durable and writes none down; all else is the state's own.
 struct Forgetful(SqliteStore);
 
+macro_rules! passed_on {
+    (
+        reads { $($read:ident($($of:ident: $question:ty),*) -> $found:ty;)* }
+        writes { $($write:ident($($with:ident: $what:ty),*) -> $done:ty;)* }
+    ) => {
+        $(fn $read(&self, $($of: $question),*) -> Result<$found> { self.0.$read($($of),*) })*
+        $(fn $write(&mut self, $($with: $what),*) -> Result<$done> { self.0.$write($($with),*) })*
+    };
+}
+
 impl Store for Forgetful {
     fn commit(&mut self, _: &str, _: &[Change], _: Timestamp) -> Result<()> {
         Ok(())
     }
 
-    fn identity(&self) -> Result<Identity> {
-        self.0.identity()
-    }
-
-    fn runs(&self) -> Result<Vec<Run>> {
-        self.0.runs()
-    }
-
-    fn run(&self, id: &str) -> Result<Run> {
-        self.0.run(id)
-    }
-
-    fn events(&self, run: &str) -> Result<Vec<RunEvent>> {
-        self.0.events(run)
-    }
-
-    fn has_key(&self, msg_random: u32, data_id: &str) -> Result<bool> {
-        self.0.has_key(msg_random, data_id)
-    }
-
-    fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()> {
-        self.0.freeze(plan, note, now)
-    }
-
-    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>> {
-        self.0.take_up(run, note, now)
-    }
-
-    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
-        self.0.payload(run, batch)
-    }
-
-    fn hold(&self, run: &str) -> Result<Option<Hold>> {
-        self.0.hold(run)
-    }
-
-    fn decree(
-        &mut self,
-        run: &str,
-        what: &str,
-        changes: &[Change],
-        note: &Note,
-        now: Timestamp,
-    ) -> Result<()> {
-        self.0.decree(run, what, changes, note, now)
-    }
-
-    fn set_hold(
-        &mut self,
-        run: &str,
-        hold: Option<Hold>,
-        what: &str,
-        note: &Note,
-        now: Timestamp,
-    ) -> Result<()> {
-        self.0.set_hold(run, hold, what, note, now)
-    }
-
-    fn retry(
-        &mut self,
-        run: &str,
-        chosen: &dyn Fn(&Answer) -> bool,
-        note: &Note,
-        now: Timestamp,
-    ) -> Result<u64> {
-        self.0.retry(run, chosen, note, now)
-    }
-
-    fn batches(&self, run: &str) -> Result<u32> {
-        self.0.batches(run)
-    }
-
-    fn pending_accounts(&self, run: &str) -> Result<HashSet<String>> {
-        self.0.pending_accounts(run)
-    }
-
-    fn replan(&mut self, run: &str, plan: &Plan, note: &Note, now: Timestamp) -> Result<()> {
-        self.0.replan(run, plan, note, now)
-    }
-
-    fn last_attempts(&self, app: &str, most: usize, since: Timestamp) -> Result<Vec<u16>> {
-        self.0.last_attempts(app, most, since)
-    }
-
-    fn failures(&self, run: &str, each: &mut dyn FnMut(Failure)) -> Result<()> {
-        self.0.failures(run, each)
-    }
-
-    fn in_doubt(&self, run: &str) -> Result<Vec<BatchNote>> {
-        self.0.in_doubt(run)
-    }
-
-    fn verify(&self) -> Result<Vec<String>> {
-        self.0.verify()
+    passed_on! {
+        reads {
+            identity() -> Identity;
+            runs() -> Vec<Run>;
+            open_runs() -> Vec<Run>;
+            find(id: &str) -> Option<Run>;
+            run(id: &str) -> Run;
+            events(run: &str) -> Vec<RunEvent>;
+            has_key(msg_random: u32, data_id: &str) -> bool;
+            answered() -> HashMap<String, Timestamp>;
+            waves(run: &str) -> Vec<Wave>;
+            hold(run: &str) -> Option<Hold>;
+            batches(run: &str) -> u32;
+            pending_accounts(run: &str) -> HashSet<String>;
+            last_attempts(app: &str, most: usize, since: Timestamp) -> Vec<u16>;
+            failures(run: &str, each: &mut dyn FnMut(Failure)) -> ();
+            in_doubt(run: &str) -> Vec<BatchNote>;
+            verify() -> Vec<String>;
+        }
+        writes {
+            settle(missed: &[RunHeader], answered: &[(&str, Timestamp)], note: &Note, now: Timestamp) -> ();
+            freeze(plan: &Plan, note: &Note, now: Timestamp) -> ();
+            take_up(run: &str, note: &Note, now: Timestamp) -> Vec<Batch>;
+            payload(run: &str, batch: u32) -> Payload;
+            decree(run: &str, what: &str, changes: &[Change], note: &Note, now: Timestamp) -> ();
+            set_hold(run: &str, hold: Option<Hold>, what: &str, note: &Note, now: Timestamp) -> ();
+            set_waiting(run: &str, until: Timestamp, note: &Note, now: Timestamp) -> ();
+            retry(run: &str, chosen: &dyn Fn(&Answer) -> bool, note: &Note, now: Timestamp) -> u64;
+            replan(run: &str, plan: &Plan, note: &Note, now: Timestamp) -> ();
+        }
     }
 }

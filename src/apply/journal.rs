@@ -3,6 +3,7 @@
 //! One commit at a time: while one is under way the executor gathers the changes of the next, which makes
 //! groups as large as the disk is slow.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -44,9 +45,10 @@ impl Journal {
         let (reply, replies) = channel::unbounded_channel();
         let run: Arc<str> = run.into();
         let thread = std::thread::spawn(move || {
-            while let Ok(ask) = asked.recv() {
+            let mut ahead = Ahead::default();
+            while let Some(ask) = ahead.read_until_asked(store.as_mut(), &run, &asked) {
                 let done = match ask {
-                    Ask::Commit(changes) => commit(store.as_mut(), &run, &changes),
+                    Ask::Commit(changes) => commit(store.as_mut(), &run, &changes, &mut ahead),
                     Ask::Hold => store.hold(&run).map(Reply::Hold),
                 };
                 let failed = done.is_err();
@@ -88,12 +90,66 @@ impl Journal {
     }
 }
 
-fn commit(store: &mut dyn Store, run: &str, changes: &[Change]) -> state::Result<Reply> {
+fn commit(store: &mut dyn Store, run: &str, changes: &[Change], ahead: &mut Ahead) -> state::Result<Reply> {
     store.commit(run, changes, Timestamp::now())?;
     let begun = changes.iter().filter_map(|change| match change {
         Change::Begin(attempt) => Some(*attempt),
         _ => None,
     });
-    let payloads = begun.map(|attempt| Ok((attempt, store.payload(run, attempt.batch)?)));
+    let payloads = begun.map(|attempt| Ok((attempt, ahead.payload(store, run, attempt.batch)?)));
     payloads.collect::<state::Result<_>>().map(Reply::Committed)
+}
+
+/// Payloads that are read while nothing is asked: those of the batches after the last one begun, which are most
+/// likely begun next. To read them takes as long as to commit them, and calls need not wait for it.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// Of one batch after the other.
+    payloads: VecDeque<(u32, Payload)>,
+    /// The batch to read next; `None` before the first one was begun and after the last one was read.
+    next: Option<u32>,
+}
+
+impl Ahead {
+    /// As many as are begun at once with the usual `in_flight`.
+    const MOST: usize = 64;
+
+    /// The next ask; `None` where no more will come.
+    fn read_until_asked(
+        &mut self,
+        store: &mut dyn Store,
+        run: &str,
+        asked: &mpsc::Receiver<Ask>,
+    ) -> Option<Ask> {
+        while let Some(batch) = self.next.filter(|_| self.payloads.len() < Self::MOST) {
+            match asked.try_recv() {
+                Ok(ask) => return Some(ask),
+                Err(mpsc::TryRecvError::Disconnected) => return None,
+                // An error is told when the batch is begun; where there is no such batch, that is never.
+                Err(mpsc::TryRecvError::Empty) => match store.payload(run, batch) {
+                    Ok(payload) => {
+                        self.payloads.push_back((batch, payload));
+                        self.next = Some(batch + 1);
+                    }
+                    Err(_) => self.next = None,
+                },
+            }
+        }
+        asked.recv().ok()
+    }
+
+    /// What a batch's call needs: read ahead, or read now.
+    fn payload(&mut self, store: &mut dyn Store, run: &str, batch: u32) -> state::Result<Payload> {
+        if let Some(index) = self.payloads.iter().position(|(ahead, _)| *ahead == batch) {
+            // Those before it were passed over.
+            let (_, payload) = self.payloads.drain(..=index).next_back().expect("it is among them");
+            return Ok(payload);
+        }
+        let is_retry = self.next.is_some_and(|next| batch < next);
+        if !is_retry {
+            self.payloads.clear();
+            self.next = Some(batch + 1);
+        }
+        store.payload(run, batch)
+    }
 }
