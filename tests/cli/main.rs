@@ -9,3 +9,4 @@ mod operator;
 mod postgres;
 mod sources;
 mod state;
+mod timer;
