@@ -56,9 +56,11 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
     // The campaign file may ask for batches in doubt to be sent again, also after the run has ended with some.
     let resends = campaign.delivery.on_in_doubt == OnInDoubt::Resend;
     let open = |run: &&Run| match run.status() {
-        RunStatus::Unfinished | RunStatus::Paused => true,
+        RunStatus::Unfinished | RunStatus::Waiting | RunStatus::Paused => true,
         RunStatus::InDoubt => resends,
-        RunStatus::Cancelled | RunStatus::FinishedWithFailures | RunStatus::Finished => false,
+        RunStatus::Cancelled | RunStatus::Missed | RunStatus::FinishedWithFailures | RunStatus::Finished => {
+            false
+        }
     };
     let mut intentions: Vec<Intention> = runs
         .iter()
@@ -139,6 +141,7 @@ mod tests {
             delivery: Delivery::default(),
             frozen_at: at("2026-11-20T00:00Z"),
             hold: None,
+            waits_until: None,
             tally,
         }
     }

@@ -13,7 +13,7 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     // Beside a runner that holds the lock: that is whom it is for.
     let mut store = context::open_beside(&workspace, &word.run)?;
     let run = store.run(&word.run)?;
-    if !matches!(run.status(), RunStatus::Unfinished | RunStatus::Paused) {
+    if !matches!(run.status(), RunStatus::Unfinished | RunStatus::Waiting | RunStatus::Paused) {
         let status = run.status().as_str();
         return Err(Failure::Other(format!("{}: nothing remains to be sent ({status})", run.id)));
     }

@@ -16,6 +16,12 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
         Some(Hold::Cancelled) => {
             return Err(Failure::Other(format!("{} was cancelled; what it skipped stays so", word.run)));
         }
+        Some(Hold::Missed) => {
+            return Err(Failure::Other(format!(
+                "{} was missed: nobody ran it in its window, and it has no recipients",
+                word.run
+            )));
+        }
         None => return Err(Failure::Other(format!("{} is not paused", word.run))),
     }
     store.set_hold(&word.run, None, "resumed", &word.note(), Timestamp::now())?;

@@ -5,6 +5,7 @@ use std::fmt;
 use super::msg_random::MsgRandoms;
 use super::{Message, Plan, RunHeader, Slot, cost, digest};
 use crate::audience::{Audience, Interner, Place, Texts, Value};
+use crate::campaign::schedule::Wave;
 
 /// Recipients whose message fails that are told of before giving up.
 const SAMPLES: usize = 20;
@@ -84,8 +85,9 @@ pub fn build<E: fmt::Display>(
         }
     }
 
+    let waves = vec![Wave::until(header.expires_at)];
     let mut plan =
-        Plan { header, audience, messages, message_of_tuple, order, slots, data_ids, digest: [0; 32] };
+        Plan { header, waves, audience, messages, message_of_tuple, order, slots, data_ids, digest: [0; 32] };
     plan.digest = digest::plan(&plan);
     Ok(plan)
 }

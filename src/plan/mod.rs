@@ -27,6 +27,7 @@ pub use build::{Error, RenderErrors, build};
 pub(crate) use msg_random::MsgRandoms;
 
 use crate::audience::{Audience, Texts};
+use crate::campaign::schedule::Wave;
 use crate::campaign::{Campaign, Delivery};
 
 /// Most accounts of one call (trtc.io document 67553).
@@ -76,6 +77,7 @@ impl RunHeader {
 #[derive(Debug)]
 pub struct Plan {
     header: RunHeader,
+    waves: Vec<Wave>,
     audience: Audience,
     messages: Vec<Message>,
     /// The message of each tuple, by the tuple's index.
@@ -115,6 +117,8 @@ pub struct Batch<'p> {
     pub number: u32,
     /// Index into [`Plan::messages`].
     pub message: u32,
+    /// Index into [`Plan::waves`].
+    pub wave: u32,
     /// MsgRandom; never 0, and in no other batch of the run.
     pub msg_random: u32,
     /// DataId; at most 64 bytes.
@@ -169,6 +173,12 @@ impl Plan {
         &self.header
     }
 
+    /// When its batches may be sent: at least one, in the order in which they open. Batches are numbered in the order
+    /// of their waves.
+    pub fn waves(&self) -> &[Wave] {
+        &self.waves
+    }
+
     /// Who gets it.
     pub fn audience(&self) -> &Audience {
         &self.audience
@@ -189,6 +199,7 @@ impl Plan {
         self.slots.iter().zip(0..self.calls()).map(|(slot, index)| Batch {
             number: self.header.first_batch + index,
             message: slot.message,
+            wave: 0,
             msg_random: slot.msg_random,
             data_id: self.data_ids.get(index),
             audience: &self.audience,

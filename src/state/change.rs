@@ -220,6 +220,8 @@ impl Default for BatchState {
 pub struct Batch {
     /// 1 to 500.
     pub recipients: u16,
+    /// Index into the run's waves.
+    pub wave: u32,
     /// Where it stands.
     pub state: BatchState,
 }

@@ -33,6 +33,8 @@ pub struct Run {
     pub frozen_at: Timestamp,
     /// Why it is held back, where it is.
     pub hold: Option<Hold>,
+    /// All that remains of it waits for a wave that opens then.
+    pub waits_until: Option<Timestamp>,
     /// Where its recipients stand.
     pub tally: Tally,
 }
@@ -47,10 +49,12 @@ pub enum Hold {
     Breaker,
     /// A person cancelled it: what remained was skipped. It stays so.
     Cancelled,
+    /// Nobody ran the occurrence in its window: nothing was planned, and nothing will be sent. It stays so.
+    Missed,
 }
 
 impl Hold {
-    const ALL: [Self; 3] = [Self::Paused, Self::Breaker, Self::Cancelled];
+    const ALL: [Self; 4] = [Self::Paused, Self::Breaker, Self::Cancelled, Self::Missed];
 
     /// The word that the state writes.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +62,7 @@ impl Hold {
             Self::Paused => "paused",
             Self::Breaker => "breaker",
             Self::Cancelled => "cancelled",
+            Self::Missed => "missed",
         }
     }
 
@@ -73,10 +78,14 @@ impl Hold {
 pub enum RunStatus {
     /// Recipients remain; applying again resumes.
     Unfinished,
+    /// Recipients remain, and their wave is not open yet.
+    Waiting,
     /// Recipients remain, and `resume` must let them go first.
     Paused,
     /// A person cancelled it.
     Cancelled,
+    /// Nobody ran the occurrence in its window; it had no recipients.
+    Missed,
     /// Nothing remains, and some batches wait for a person's word.
     InDoubt,
     /// Nothing remains, and some recipients failed.
@@ -90,8 +99,10 @@ impl RunStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unfinished => "unfinished",
+            Self::Waiting => "waiting",
             Self::Paused => "paused",
             Self::Cancelled => "cancelled",
+            Self::Missed => "missed",
             Self::InDoubt => "in_doubt",
             Self::FinishedWithFailures => "finished_with_failures",
             Self::Finished => "finished",
@@ -105,9 +116,11 @@ impl Run {
         let Tally { remaining, in_doubt, failed, .. } = self.tally;
         match (self.hold, remaining, in_doubt, failed) {
             (Some(Hold::Paused | Hold::Breaker), 1.., _, _) => RunStatus::Paused,
+            (None, 1.., _, _) if self.waits_until.is_some() => RunStatus::Waiting,
             (_, 1.., _, _) => RunStatus::Unfinished,
             (_, 0, 1.., _) => RunStatus::InDoubt,
             (Some(Hold::Cancelled), ..) => RunStatus::Cancelled,
+            (Some(Hold::Missed), ..) => RunStatus::Missed,
             (_, 0, 0, 1..) => RunStatus::FinishedWithFailures,
             (_, 0, 0, 0) => RunStatus::Finished,
         }

@@ -3,15 +3,16 @@
 //! A store is told what happened and keeps it; it decides nothing. Every method that writes is one
 //! transaction: after an error nothing of it is there, and the caller must send nothing more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::error::Result;
 use super::{Batch, Change, Hold, Note, Run, RunEvent};
+use crate::campaign::schedule::Wave;
 use crate::outcome::{Answer, FailedAccount};
-use crate::plan::Plan;
+use crate::plan::{Plan, RunHeader};
 
 /// What a call needs of its batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,13 @@ pub trait Store: Send {
     /// Every run, the latest frozen first.
     fn runs(&self) -> Result<Vec<Run>>;
 
+    /// The runs of which something remains or is in doubt, the latest frozen first. Its cost must not grow with the runs
+    /// that are done with: a timer asks every minute.
+    fn open_runs(&self) -> Result<Vec<Run>>;
+
+    /// One run, where there is one of this id. Cheap.
+    fn find(&self, id: &str) -> Result<Option<Run>>;
+
     /// One run.
     ///
     /// # Errors
@@ -83,11 +91,29 @@ pub trait Store: Send {
     /// Is this pair the key of a batch already?
     fn has_key(&self, msg_random: u32, data_id: &str) -> Result<bool>;
 
-    /// Writes a run whole: messages, batches, accounts.
+    /// Up to when the occurrences of each campaign have their fate, by campaign: everything before it was frozen or
+    /// recorded as missed.
+    fn answered(&self) -> Result<HashMap<String, Timestamp>>;
+
+    /// Records occurrences that nobody ran in their windows, each as a run without recipients that is held as
+    /// [`Hold::Missed`], and up to when campaigns' occurrences have their fate now (never back to an earlier
+    /// instant). One transaction.
+    fn settle(
+        &mut self,
+        missed: &[RunHeader],
+        answered: &[(&str, Timestamp)],
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<()>;
+
+    /// Writes a run whole: waves, messages, batches, accounts.
     fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()>;
 
-    /// Takes a run up to send it: attempts that an earlier runner left open become in doubt, durably. Gives the
-    /// batches in order of number.
+    /// The waves of a run, by the index that its batches name; at least one.
+    fn waves(&self, run: &str) -> Result<Vec<Wave>>;
+
+    /// Takes a run up to send it: attempts that an earlier runner left open become in doubt, durably, and it waits for
+    /// no wave any more. Gives the batches in order of number.
     fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>>;
 
     /// Makes changes of a run durable, in order, all or none.
@@ -119,8 +145,12 @@ pub trait Store: Send {
         now: Timestamp,
     ) -> Result<()>;
 
+    /// Writes down that all that remains of a run waits for a wave that opens at `until`. Whatever makes batches pending
+    /// again (`take_up`, `decree`, `retry`, `replan`) takes it back.
+    fn set_waiting(&mut self, run: &str, until: Timestamp, note: &Note, now: Timestamp) -> Result<()>;
+
     /// Lets failed recipients whose answer is `chosen` be tried again: batches that failed whole become pending,
-    /// accounts that an answer named move to new batches of the same message. Gives how many.
+    /// accounts that an answer named move to new batches of the same message and wave. Gives how many.
     fn retry(
         &mut self,
         run: &str,
@@ -136,7 +166,7 @@ pub trait Store: Send {
     fn pending_accounts(&self, run: &str) -> Result<HashSet<String>>;
 
     /// Replaces the pending batches of a run by those of a plan that was made for their recipients alone, with
-    /// numbers after the run's last. Who is no longer in the plan is skipped.
+    /// numbers after the run's last, in the plan's waves. Who is no longer in the plan is skipped.
     fn replan(&mut self, run: &str, plan: &Plan, note: &Note, now: Timestamp) -> Result<()>;
 
     /// The recipients of an app's last attempts, of all its runs, the latest first: what a limiter must

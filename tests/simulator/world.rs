@@ -261,7 +261,7 @@ impl World {
             .recipients
             .iter()
             .zip(&self.durable)
-            .map(|(&recipients, &state)| Batch { recipients, state })
+            .map(|(&recipients, &state)| Batch { recipients, wave: 0, state })
             .collect();
         let pace = Pace::new(self.limits, remembered);
         let executor = Executor::new(settings, batches, self.tally(), pace);

@@ -34,11 +34,11 @@ pub(super) fn split_failed(
     run_name: &str,
     chosen: &dyn Fn(&Answer) -> bool,
 ) -> rusqlite::Result<()> {
-    // By message, with the DataId of the first batch that an account comes from.
-    let mut moved: BTreeMap<u32, (String, Vec<String>)> = BTreeMap::new();
+    // By wave and message, with the DataId of the first batch that an account comes from.
+    let mut moved: BTreeMap<(u32, u32), (String, Vec<String>)> = BTreeMap::new();
     let mut left: BTreeMap<i64, HashSet<String>> = BTreeMap::new();
     let mut statement = connection.prepare(
-        "SELECT batch.id, message, data_id, account, failed_recipient.code, failed_recipient.text
+        "SELECT batch.id, message, data_id, account, failed_recipient.code, failed_recipient.text, wave
          FROM failed_recipient JOIN batch ON batch.id = failed_recipient.batch
          WHERE batch.id BETWEEN ?1 AND ?2 ORDER BY batch.id, account",
     )?;
@@ -48,7 +48,7 @@ pub(super) fn split_failed(
             continue;
         }
         let account: String = row.get(3)?;
-        let (_, group) = moved.entry(row.get(1)?).or_insert((row.get(2)?, Vec::new()));
+        let (_, group) = moved.entry((row.get(6)?, row.get(1)?)).or_insert((row.get(2)?, Vec::new()));
         group.push(account.clone());
         left.entry(row.get(0)?).or_default().insert(account);
     }
@@ -65,20 +65,19 @@ pub(super) fn split_failed(
             .execute(params![batch, gone.len()])
             .and_then(exactly_one)?;
     }
-    let groups = moved.into_iter().map(|(message, (data_id, accounts))| (message, data_id, accounts));
-    insert_pending(connection, run, run_name, groups)
+    insert_pending(connection, run, run_name, moved)
 }
 
 fn insert_pending(
     connection: &Connection,
     run: i64,
     run_name: &str,
-    groups: impl Iterator<Item = (u32, String, Vec<String>)>,
+    groups: BTreeMap<(u32, u32), (String, Vec<String>)>,
 ) -> rusqlite::Result<()> {
     let mut number = last_number(connection, run)?;
     let mut randoms = MsgRandoms::new(run_name);
     let mut insert = BatchInsert::new(connection, run)?;
-    for (message, data_id, accounts) in groups {
+    for ((wave, message), (data_id, accounts)) in groups {
         let json: String = connection
             .prepare_cached("SELECT json FROM message WHERE run = ?1 AND number = ?2")?
             .query_row(params![run, message], |row| row.get(0))?;
@@ -92,7 +91,7 @@ fn insert_pending(
             let recipients = u16::try_from(part.len()).expect("a part has at most 500 accounts");
             let accounts_json = serde_json::to_string(part).expect("accounts are plain text");
             insert.insert(
-                &NewBatch { number, msg_random, data_id: &data_id, message, recipients },
+                &NewBatch { number, msg_random, data_id: &data_id, message, wave, recipients },
                 &accounts_json,
             )?;
         }

@@ -12,7 +12,10 @@ use serde_json::{Map, Value, json};
 use super::rows::{Packer, accounts_json, unreadable};
 
 /// Name and version of the first line.
-const FORMAT: &str = "pushplan.state/1";
+const FORMAT: &str = "pushplan.state/2";
+
+/// What is read besides: columns that a row lacks have their defaults.
+const OLDER: &str = "pushplan.state/1";
 
 /// Longest line that is read: a batch of 500 long accounts stays far below it.
 const LINE_MAX: usize = 32 << 20;
@@ -36,6 +39,7 @@ const TABLES: &[(&str, &[&str])] = &[
             "delivery",
             "frozen_at",
             "hold",
+            "waits_until",
             "planned",
             "accepted",
             "failed",
@@ -44,6 +48,8 @@ const TABLES: &[(&str, &[&str])] = &[
             "remaining",
         ],
     ),
+    ("campaign", &["id", "answered"]),
+    ("wave", &["run", "number", "windows", "zone"]),
     ("message", &["run", "number", "json"]),
     (
         "batch",
@@ -52,6 +58,7 @@ const TABLES: &[(&str, &[&str])] = &[
             "msg_random",
             "data_id",
             "message",
+            "wave",
             "recipients",
             "status",
             "attempts",
@@ -135,8 +142,8 @@ pub(super) fn import(connection: &Connection, input: &mut dyn BufRead) -> Result
         let value: Value =
             serde_json::from_slice(&line).map_err(|e| DumpError::Line(number, e.to_string()))?;
         if number == 1 {
-            if value != json!({ "format": FORMAT }) {
-                return Err(wrong("does not name the format pushplan.state/1"));
+            if ![FORMAT, OLDER].iter().any(|format| value == json!({ "format": format })) {
+                return Err(wrong("does not name the format pushplan.state/2"));
             }
             continue;
         }
@@ -149,9 +156,10 @@ pub(super) fn import(connection: &Connection, input: &mut dyn BufRead) -> Result
         if let Some(key) = row.keys().find(|key| !columns.contains(&key.as_str())) {
             return Err(DumpError::Line(number, format!("has the unknown column `{key}`")));
         }
+        let columns: Vec<&str> = columns.iter().copied().filter(|column| row.contains_key(*column)).collect();
         let values = columns
             .iter()
-            .map(|column| sql(table, column, row.get(*column).unwrap_or(&Value::Null), &mut packer))
+            .map(|column| sql(table, column, &row[*column], &mut packer))
             .collect::<Result<Vec<Sql>, _>>()
             .map_err(|why| DumpError::Line(number, why))?;
         let marks = vec!["?"; columns.len()].join(", ");

@@ -1,4 +1,4 @@
-//! The file itself: opening it, its format, and how safely its file system keeps it.
+//! The file itself: opening it, making it, and how safely its file system keeps it.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::format::{self, APPLICATION_ID, FORMAT, SCHEMA};
 use crate::state::error::{Error, Result};
-
-/// `PRAGMA application_id`: "push" in ASCII, so that another program's database is not taken for ours.
-const APPLICATION_ID: i64 = 0x7075_7368;
-
-/// The newest format this pushplan knows.
-const FORMAT: i64 = 1;
 
 /// How long a writer waits for another one: a person's `pause` beside a runner.
 const BUSY: Duration = Duration::from_secs(5);
@@ -24,12 +19,13 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
         create(path)?;
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check_format(&connection, path)?;
+    format::check(&connection, path)?;
     connection
         .execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")
         .map_err(|source| error(path, "set up the file", source))?;
     set_journal(&connection, if on_network(path) { "TRUNCATE" } else { "WAL" })
         .map_err(|source| error(path, "set up the journal", source))?;
+    format::migrate(&connection, path)?;
     Ok(connection)
 }
 
@@ -40,7 +36,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>> {
     }
     // A runner that was killed may have left a journal, which only a connection that may write can roll back.
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    check_format(&connection, path)?;
+    format::see_as_newest(&connection, path)?;
     connection
         .pragma_update(None, "query_only", true)
         .map_err(|source| error(path, "open it to read", source))?;
@@ -74,11 +70,10 @@ fn create(path: &Path) -> Result<()> {
         }
     }
     let connection = connect(&fresh, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-    let schema = include_str!("schema.sql");
     let lineage = format!("{:032x}", fastrand::u128(..));
     connection
         .execute_batch(&format!(
-            "BEGIN; {schema} INSERT INTO identity VALUES (1, '{lineage}', 0);
+            "BEGIN; {SCHEMA} INSERT INTO identity VALUES (1, '{lineage}', 0);
              PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; COMMIT;"
         ))
         .map_err(|source| error(path, "create the tables", source))?;
@@ -124,32 +119,6 @@ fn exists(path: &Path) -> Result<bool> {
 fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let path = path.to_owned();
     move |source| Error::Io { action, path, source }
-}
-
-fn check_format(connection: &Connection, path: &Path) -> Result<()> {
-    let foreign = |why: &str| Error::Foreign { path: path.to_owned(), why: why.to_owned() };
-    if pragma(connection, path, "schema_version")? == 0 {
-        return Err(foreign("it is empty"));
-    }
-    if pragma(connection, path, "application_id")? != APPLICATION_ID {
-        return Err(foreign("it is another program's database"));
-    }
-    match pragma(connection, path, "user_version")? {
-        FORMAT => Ok(()),
-        found if found > FORMAT => Err(Error::Newer { path: path.to_owned(), found, known: FORMAT }),
-        _ => Err(foreign("it has no format number")),
-    }
-}
-
-fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64> {
-    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|source| {
-        match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => {
-                Error::Foreign { path: path.to_owned(), why: "it is not a database".to_owned() }
-            }
-            _ => error(path, "read", source),
-        }
-    })
 }
 
 /// An error of SQLite's, with what to do about it.

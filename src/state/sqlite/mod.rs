@@ -10,12 +10,13 @@ mod amend;
 mod care;
 mod dump;
 mod file;
+mod format;
 mod query;
 mod rows;
 mod verify;
 mod write;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,10 +28,12 @@ use super::error::{Error, Result};
 use super::store::{BatchNote, Failure, Identity, Payload, Store};
 use super::watermark::Watermark;
 use super::{Attempt, Batch, Change, Hold, Note, Run, RunEvent, SkipReason, Status, Tally};
+use crate::campaign::schedule::Wave;
 use crate::diagnostic::nearest;
 use crate::outcome::Answer;
-use crate::plan::Plan;
+use crate::plan::{Plan, RunHeader};
 use rows::{accounts_json, batch_id, number_of};
+use write::NewRun;
 
 /// How often the watermark follows the state while batches are sent.
 const WATERMARK_EVERY: Duration = Duration::from_secs(1);
@@ -41,15 +44,14 @@ pub struct SqliteStore {
     /// Which file the path named when it was opened.
     file: Option<(u64, u64)>,
     connection: Connection,
-    /// The run that is being sent, with its batches as they are durable.
-    open: Option<OpenRun>,
+    /// The runs that are being sent, by name, with their batches as they are durable.
+    open: HashMap<String, OpenRun>,
     watermark_due: Instant,
     /// A write has failed.
     broken: bool,
 }
 
 struct OpenRun {
-    name: String,
     id: i64,
     batches: Vec<Batch>,
     tally: Tally,
@@ -103,7 +105,7 @@ impl SqliteStore {
             path: path.to_owned(),
             file,
             connection,
-            open: None,
+            open: HashMap::new(),
             watermark_due: Instant::now(),
             broken: false,
         }
@@ -160,13 +162,13 @@ impl SqliteStore {
 
     /// The run that is being sent, or that a person speaks of.
     fn opened(&mut self, name: &str) -> Result<&mut OpenRun> {
-        if self.open.as_ref().is_none_or(|open| open.name != name) {
+        if !self.open.contains_key(name) {
             let id = self.run_id(name)?;
             let batches = query::batches(&self.connection, id).map_err(self.failed("read the batches"))?;
             let tally = self.run(name)?.tally;
-            self.open = Some(OpenRun { name: name.to_owned(), id, batches, tally, message: None });
+            self.open.insert(name.to_owned(), OpenRun { id, batches, tally, message: None });
         }
-        Ok(self.open.as_mut().expect("just opened"))
+        Ok(self.open.get_mut(name).expect("just opened"))
     }
 
     /// Changes of a run and what is said of it, in one transaction.
@@ -179,10 +181,10 @@ impl SqliteStore {
     ) -> Result<()> {
         const ACTION: &str = "record what happened";
         self.opened(run)?;
-        let mut open = self.open.take().expect("just opened");
-        let written = self.write_open(&mut open, changes, event, now, ACTION);
+        let mut open = self.open.remove(run).expect("just opened");
+        let written = self.write_open(run, &mut open, changes, event, now, ACTION);
         if written.is_ok() {
-            self.open = Some(open);
+            self.open.insert(run.to_owned(), open);
         }
         self.guarded(written)
     }
@@ -197,7 +199,7 @@ impl SqliteStore {
         amendment: impl FnOnce(&Connection, i64) -> rusqlite::Result<Vec<Change>>,
     ) -> Result<()> {
         // The batches change under it.
-        self.open = None;
+        self.open.remove(run);
         let amended = self.amend_in_one(run, what, note, now, amendment);
         self.guarded(amended)?;
         self.write_watermark()
@@ -223,12 +225,14 @@ impl SqliteStore {
         }
         let tally = query::tally(&transaction, id).map_err(&failed)?;
         write::tally(&transaction, id, tally).map_err(&failed)?;
+        write::waits_until(&transaction, id, None).map_err(&failed)?;
         write::event(&transaction, id, what, note, now).map_err(&failed)?;
         self.finish(transaction, ACTION)
     }
 
     fn write_open(
         &self,
+        run: &str,
         open: &mut OpenRun,
         changes: &[Change],
         event: Option<(&str, &Note)>,
@@ -239,7 +243,7 @@ impl SqliteStore {
         let transaction = self.transaction(action)?;
         for change in changes {
             let Some(batch) = open.batches.get_mut((change.batch() as usize).wrapping_sub(1)) else {
-                let run = open.name.clone();
+                let run = run.to_owned();
                 return Err(Error::UnknownBatch { run, batch: change.batch(), batches: open.batches.len() });
             };
             let recipients = u64::from(batch.recipients);
@@ -252,6 +256,7 @@ impl SqliteStore {
             write::tally(&transaction, open.id, open.tally).map_err(&failed)?;
         }
         if let Some((what, note)) = event {
+            write::waits_until(&transaction, open.id, None).map_err(&failed)?;
             write::event(&transaction, open.id, what, note, now).map_err(&failed)?;
         }
         self.finish(transaction, action)
@@ -279,6 +284,17 @@ impl Store for SqliteStore {
             .ok_or_else(|| Error::Damaged { path: self.path.clone(), what: format!("run {id} is gone") })
     }
 
+    fn open_runs(&self) -> Result<Vec<Run>> {
+        query::runs(&self.connection, "WHERE remaining > 0 OR in_doubt > 0", [])
+            .map_err(self.failed("read the open runs"))
+    }
+
+    fn find(&self, id: &str) -> Result<Option<Run>> {
+        query::runs(&self.connection, "WHERE name = ?1", [id])
+            .map(|mut runs| runs.pop())
+            .map_err(self.failed("look up a run"))
+    }
+
     fn events(&self, run: &str) -> Result<Vec<RunEvent>> {
         query::events(&self.connection, self.run_id(run)?).map_err(self.failed("read the events"))
     }
@@ -290,10 +306,51 @@ impl Store for SqliteStore {
             .map_err(self.failed("look up a batch"))
     }
 
+    fn answered(&self) -> Result<HashMap<String, Timestamp>> {
+        query::answered(&self.connection).map_err(self.failed("read the campaigns"))
+    }
+
+    fn settle(
+        &mut self,
+        missed: &[RunHeader],
+        answered: &[(&str, Timestamp)],
+        note: &Note,
+        now: Timestamp,
+    ) -> Result<()> {
+        const ACTION: &str = "record what was missed";
+        let settled = self.transaction(ACTION).and_then(|transaction| {
+            let write = || {
+                for header in missed {
+                    let run = NewRun {
+                        header,
+                        audience_digest: "",
+                        plan_digest: "",
+                        recipients: 0,
+                        hold: Some(Hold::Missed),
+                    };
+                    let id = write::insert_run(&transaction, &run, now)?;
+                    write::event(&transaction, id, "missed", note, now)?;
+                }
+                answered.iter().try_for_each(|(campaign, at)| write::answered(&transaction, campaign, *at))
+            };
+            write().map_err(self.failed(ACTION))?;
+            self.finish(transaction, ACTION)
+        });
+        self.guarded(settled)?;
+        self.write_watermark()
+    }
+
     fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()> {
         const ACTION: &str = "freeze the run";
         let frozen = self.transaction(ACTION).and_then(|transaction| {
-            let written = write::insert_run(&transaction, plan, now).and_then(|run| {
+            let run = NewRun {
+                header: plan.header(),
+                audience_digest: &plan.audience_digest(),
+                plan_digest: &plan.digest(),
+                recipients: plan.audience().len(),
+                hold: None,
+            };
+            let written = write::insert_run(&transaction, &run, now).and_then(|run| {
                 write::insert_batches(&transaction, run, plan, 0)?;
                 write::event(&transaction, run, "frozen", note, now)
             });
@@ -304,8 +361,14 @@ impl Store for SqliteStore {
         self.write_watermark()
     }
 
+    fn waves(&self, run: &str) -> Result<Vec<Wave>> {
+        let waves =
+            query::waves(&self.connection, self.run_id(run)?).map_err(self.failed("read the waves"))?;
+        Ok(if waves.is_empty() { vec![Wave::until(self.run(run)?.expires_at)] } else { waves })
+    }
+
     fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>> {
-        self.open = None;
+        self.open.remove(run);
         let interrupted: Vec<Change> = (1..)
             .zip(&self.opened(run)?.batches)
             .filter(|(_, batch)| batch.state.status == Status::Sending)
@@ -321,8 +384,8 @@ impl Store for SqliteStore {
         if self.watermark_due <= Instant::now() { self.write_watermark() } else { Ok(()) }
     }
 
-    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
-        let run = self.opened(run)?.id;
+    fn payload(&mut self, name: &str, batch: u32) -> Result<Payload> {
+        let run = self.opened(name)?.id;
         let id = batch_id(run, batch);
         let (message, msg_random, data_id) = self
             .connection
@@ -333,7 +396,7 @@ impl Store for SqliteStore {
             .map_err(self.failed("read a batch"))?;
         let accounts_json =
             accounts_json(&self.connection, id).map_err(self.failed("read the accounts of a batch"))?;
-        let known = self.open.as_ref().and_then(|open| open.message.clone());
+        let known = self.open.get(name).and_then(|open| open.message.clone());
         let message_json = match known {
             Some((number, json)) if number == message => json,
             _ => {
@@ -343,7 +406,7 @@ impl Store for SqliteStore {
                     .and_then(|mut statement| statement.query_row(params![run, message], |row| row.get(0)))
                     .map_err(self.failed("read a message"))?;
                 let json: Arc<str> = json.into();
-                if let Some(open) = &mut self.open {
+                if let Some(open) = self.open.get_mut(name) {
                     open.message = Some((message, Arc::clone(&json)));
                 }
                 json
@@ -391,6 +454,19 @@ impl Store for SqliteStore {
         });
         // No watermark: this may be a person's word beside a runner, which writes its own.
         self.guarded(written)
+    }
+
+    fn set_waiting(&mut self, run: &str, until: Timestamp, note: &Note, now: Timestamp) -> Result<()> {
+        const ACTION: &str = "let the run wait";
+        let id = self.run_id(run)?;
+        let written = self.transaction(ACTION).and_then(|transaction| {
+            write::waits_until(&transaction, id, Some(until))
+                .and_then(|()| write::event(&transaction, id, "waits", note, now))
+                .map_err(self.failed(ACTION))?;
+            self.finish(transaction, ACTION)
+        });
+        self.guarded(written)?;
+        self.write_watermark()
     }
 
     fn retry(

@@ -1,15 +1,19 @@
 //! Reading: runs, their events, and what is asked of their batches.
 
+use std::collections::HashMap;
+
+use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 
 use super::rows::{accounts, batches_of, number_of, status, time, unreadable};
+use crate::campaign::schedule::Wave;
 use crate::outcome::{Answer, FailedAccount};
 use crate::state::{Batch, BatchNote, BatchState, Failure, Hold, Run, RunEvent, Tally};
 
 pub(super) fn runs(connection: &Connection, clause: &str, values: impl Params) -> rusqlite::Result<Vec<Run>> {
     let mut statement = connection.prepare(&format!(
         "SELECT name, campaign, occurrence, app, from_account, content_digest, audience_digest, plan_digest,
-                expires_at, delivery, frozen_at, hold, planned, accepted, failed, in_doubt, skipped, remaining
+                expires_at, delivery, frozen_at, hold, waits_until, planned, accepted, failed, in_doubt, skipped, remaining
          FROM run {clause} ORDER BY id DESC"
     ))?;
     let mut rows = statement.query(values)?;
@@ -30,13 +34,14 @@ pub(super) fn runs(connection: &Connection, clause: &str, values: impl Params) -
             delivery: serde_json::from_str(&delivery).map_err(|e| unreadable(9, e))?,
             frozen_at: time(10, row.get(10)?)?,
             hold: hold.as_deref().and_then(Hold::from_word),
+            waits_until: row.get::<_, Option<i64>>(12)?.map(|at| time(12, at)).transpose()?,
             tally: Tally {
-                planned: row.get(12)?,
-                accepted: row.get(13)?,
-                failed: row.get(14)?,
-                in_doubt: row.get(15)?,
-                skipped: row.get(16)?,
-                remaining: row.get(17)?,
+                planned: row.get(13)?,
+                accepted: row.get(14)?,
+                failed: row.get(15)?,
+                in_doubt: row.get(16)?,
+                skipped: row.get(17)?,
+                remaining: row.get(18)?,
             },
         });
     }
@@ -56,12 +61,32 @@ pub(super) fn events(connection: &Connection, run: i64) -> rusqlite::Result<Vec<
 pub(super) fn batches(connection: &Connection, run: i64) -> rusqlite::Result<Vec<Batch>> {
     connection
         .prepare_cached(
-            "SELECT recipients, status, attempts FROM batch WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+            "SELECT recipients, status, attempts, wave FROM batch WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
         )?
         .query_map(batches_of(run), |row| {
             let state = BatchState { status: status(row, 1)?, attempts: row.get(2)? };
-            Ok(Batch { recipients: row.get(0)?, state })
+            Ok(Batch { recipients: row.get(0)?, wave: row.get(3)?, state })
         })?
+        .collect()
+}
+
+/// The waves of a run, in order of number; none for a run that was frozen by format 1 or holds no batch.
+pub(super) fn waves(connection: &Connection, run: i64) -> rusqlite::Result<Vec<Wave>> {
+    connection
+        .prepare("SELECT windows, zone FROM wave WHERE run = ?1 ORDER BY number")?
+        .query_map([run], |row| {
+            let windows: String = row.get(0)?;
+            let windows = serde_json::from_str(&windows).map_err(|e| unreadable(0, e))?;
+            Ok(Wave { windows, zone: row.get(1)? })
+        })?
+        .collect()
+}
+
+/// Up to when each campaign's occurrences have their fate.
+pub(super) fn answered(connection: &Connection) -> rusqlite::Result<HashMap<String, Timestamp>> {
+    connection
+        .prepare("SELECT id, answered FROM campaign")?
+        .query_map([], |row| Ok((row.get(0)?, time(1, row.get(1)?)?)))?
         .collect()
 }
 

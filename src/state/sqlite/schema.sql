@@ -1,4 +1,4 @@
--- Format 1 of the state. A change of it is a new format with a migration.
+-- Format 2 of the state. A change of it is a new format with a migration: see `format.rs`.
 -- Times are milliseconds since 1970. A batch's id is its run's id * 2^32 + its number.
 
 -- Which state this is, and how often it was written.
@@ -22,6 +22,7 @@ CREATE TABLE run (
   delivery        TEXT NOT NULL,
   frozen_at       INTEGER NOT NULL,
   hold            TEXT,
+  waits_until     INTEGER,
   -- The sum over the run's batches, kept with every commit so that a list of runs need not read them all.
   planned         INTEGER NOT NULL,
   accepted        INTEGER NOT NULL DEFAULT 0,
@@ -30,6 +31,24 @@ CREATE TABLE run (
   skipped         INTEGER NOT NULL DEFAULT 0,
   remaining       INTEGER NOT NULL
 ) STRICT;
+
+-- What a timer asks every minute must not grow with the runs that are done with.
+CREATE INDEX run_open ON run (id) WHERE remaining > 0 OR in_doubt > 0;
+
+-- Up to when the occurrences of a campaign have their fate: each one before it is a run.
+CREATE TABLE campaign (
+  id       TEXT PRIMARY KEY,
+  answered INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A run that has none here was frozen by format 1, and is one wave until it expires.
+CREATE TABLE wave (
+  run     INTEGER NOT NULL REFERENCES run (id),
+  number  INTEGER NOT NULL,
+  windows TEXT NOT NULL, -- JSON
+  zone    TEXT,
+  PRIMARY KEY (run, number)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE message (
   run    INTEGER NOT NULL REFERENCES run (id),
@@ -44,6 +63,7 @@ CREATE TABLE batch (
   msg_random INTEGER NOT NULL,
   data_id    TEXT NOT NULL,
   message    INTEGER NOT NULL,
+  wave       INTEGER NOT NULL DEFAULT 0,
   recipients INTEGER NOT NULL,
   status     TEXT NOT NULL,
   attempts   INTEGER NOT NULL,

@@ -3,17 +3,28 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::query;
 use super::rows::{Packer, batch_id, exactly_one};
+use crate::campaign::schedule::Wave;
 use crate::outcome::FailedAccount;
-use crate::plan::Plan;
+use crate::plan::{Plan, RunHeader};
 use crate::state::{BatchState, Change, Hold, Note, Tally};
 
-pub(super) fn insert_run(connection: &Connection, plan: &Plan, now: Timestamp) -> rusqlite::Result<i64> {
-    let header = plan.header();
+/// A run without its batches.
+pub(super) struct NewRun<'a> {
+    pub(super) header: &'a RunHeader,
+    pub(super) audience_digest: &'a str,
+    pub(super) plan_digest: &'a str,
+    pub(super) recipients: u32,
+    pub(super) hold: Option<Hold>,
+}
+
+pub(super) fn insert_run(connection: &Connection, run: &NewRun<'_>, now: Timestamp) -> rusqlite::Result<i64> {
+    let header = run.header;
     connection.execute(
         "INSERT INTO run (name, campaign, occurrence, app, from_account, content_digest, audience_digest,
-                          plan_digest, expires_at, delivery, frozen_at, planned, remaining)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)",
+                          plan_digest, expires_at, delivery, frozen_at, hold, planned, remaining)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?13)",
         params![
             header.run_id,
             header.campaign,
@@ -21,18 +32,20 @@ pub(super) fn insert_run(connection: &Connection, plan: &Plan, now: Timestamp) -
             header.app,
             header.from,
             header.content_digest,
-            plan.audience_digest(),
-            plan.digest(),
+            run.audience_digest,
+            run.plan_digest,
             header.expires_at.map(Timestamp::as_millisecond),
             serde_json::to_string(&header.delivery).expect("delivery is plain data"),
             now.as_millisecond(),
-            plan.audience().len(),
+            run.hold.map(Hold::as_str),
+            run.recipients,
         ],
     )?;
     Ok(connection.last_insert_rowid())
 }
 
-/// The plan's messages, numbered from `first_message` on, and its batches.
+/// The plan's messages, numbered from `first_message` on, its waves and its batches. A wave that the run has already
+/// is not written again.
 pub(super) fn insert_batches(
     connection: &Connection,
     run: i64,
@@ -44,6 +57,7 @@ pub(super) fn insert_batches(
     for (number, message) in (first_message..).zip(plan.messages()) {
         insert_message.execute(params![run, number, message.json])?;
     }
+    let waves = insert_waves(connection, run, plan.waves())?;
     let mut insert = BatchInsert::new(connection, run)?;
     let mut json = String::new();
     for batch in plan.batches() {
@@ -54,11 +68,30 @@ pub(super) fn insert_batches(
             msg_random: batch.msg_random,
             data_id: batch.data_id,
             message: first_message + batch.message,
+            wave: waves[batch.wave as usize],
             recipients: batch.recipients(),
         };
         insert.insert(&row, &json)?;
     }
     Ok(())
+}
+
+/// The number that each of these waves has in the run.
+fn insert_waves(connection: &Connection, run: i64, waves: &[Wave]) -> rusqlite::Result<Vec<u32>> {
+    let mut known = query::waves(connection, run)?;
+    let mut numbers = Vec::with_capacity(waves.len());
+    for wave in waves {
+        let number = known.iter().position(|other| other == wave).unwrap_or(known.len());
+        if number == known.len() {
+            let windows = serde_json::to_string(&wave.windows).expect("windows are plain data");
+            connection
+                .prepare_cached("INSERT INTO wave (run, number, windows, zone) VALUES (?1, ?2, ?3, ?4)")?
+                .execute(params![run, number, windows, wave.zone])?;
+            known.push(wave.clone());
+        }
+        numbers.push(u32::try_from(number).expect("a run has fewer waves than batches"));
+    }
+    Ok(numbers)
 }
 
 /// A batch that is not in the state yet.
@@ -67,6 +100,7 @@ pub(super) struct NewBatch<'a> {
     pub(super) msg_random: u32,
     pub(super) data_id: &'a str,
     pub(super) message: u32,
+    pub(super) wave: u32,
     pub(super) recipients: u16,
 }
 
@@ -83,8 +117,8 @@ impl<'c> BatchInsert<'c> {
         Ok(Self {
             run,
             batch: connection.prepare(
-                "INSERT INTO batch (id, msg_random, data_id, message, recipients, status, attempts)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 'pending', 0)",
+                "INSERT INTO batch (id, msg_random, data_id, message, wave, recipients, status, attempts)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0)",
             )?,
             accounts: connection.prepare("INSERT INTO account (batch, json) VALUES (?1, ?2)")?,
             packer: Packer::default(),
@@ -93,7 +127,14 @@ impl<'c> BatchInsert<'c> {
 
     pub(super) fn insert(&mut self, batch: &NewBatch<'_>, accounts_json: &str) -> rusqlite::Result<()> {
         let id = batch_id(self.run, batch.number);
-        self.batch.execute(params![id, batch.msg_random, batch.data_id, batch.message, batch.recipients])?;
+        self.batch.execute(params![
+            id,
+            batch.msg_random,
+            batch.data_id,
+            batch.message,
+            batch.wave,
+            batch.recipients
+        ])?;
         self.accounts.execute(params![id, self.packer.pack(accounts_json)?])?;
         Ok(())
     }
@@ -160,6 +201,28 @@ pub(super) fn hold(connection: &Connection, run: i64, hold: Option<Hold>) -> rus
     connection
         .execute("UPDATE run SET hold = ?2 WHERE id = ?1", params![run, hold.map(Hold::as_str)])
         .and_then(exactly_one)
+}
+
+pub(super) fn waits_until(
+    connection: &Connection,
+    run: i64,
+    until: Option<Timestamp>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE run SET waits_until = ?2 WHERE id = ?1")?
+        .execute(params![run, until.map(Timestamp::as_millisecond)])
+        .and_then(exactly_one)
+}
+
+/// Up to when a campaign's occurrences have their fate; it moves forward only.
+pub(super) fn answered(connection: &Connection, campaign: &str, until: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO campaign (id, answered) VALUES (?1, ?2)
+             ON CONFLICT (id) DO UPDATE SET answered = max(answered, excluded.answered)",
+        )?
+        .execute(params![campaign, until.as_millisecond()])?;
+    Ok(())
 }
 
 /// One more transaction; gives its number.
