@@ -32,9 +32,7 @@ pub enum Error {
     #[error(transparent)]
     Secret(#[from] secret::Error),
     /// It is none.
-    #[error(
-        "{place} holds no connection string: it must look like postgresql://user:password@host/database"
-    )]
+    #[error("{place} holds no connection string: it must look like postgresql://user:password@host/database")]
     Malformed {
         /// Where it is kept.
         place: String,
@@ -52,7 +50,8 @@ pub enum Error {
 /// A connection, and the runtime that drives it, which does so only while something is asked of it: a reader that
 /// waits lets the server wait.
 pub struct Session {
-    runtime: Runtime,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
     /// The client; its futures make progress in [`Session::run`] alone.
     pub client: Client,
     /// A server may repeat it in a message.
@@ -88,12 +87,14 @@ impl Session {
             runtime.block_on(client(&config, tls))
         };
         let client = client.map_err(|error| unusable(&error))?;
-        Ok(Self { runtime, client, password })
+        Ok(Self { runtime: Some(runtime), client, password })
     }
 
-    /// Drives the connection until the work is done. Not to be called within itself.
+    /// Drives the connection until the work is done, also where the caller is itself driven by a runtime of several
+    /// threads. Not to be called within itself.
     pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        self.runtime.block_on(work)
+        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
+        tokio::task::block_in_place(|| runtime.block_on(work))
     }
 
     /// A failure in the server's words, without the password.
@@ -102,6 +103,15 @@ impl Session {
         match error.as_db_error() {
             Some(error) => words(error, self.password.as_ref()),
             None => words(error, self.password.as_ref()),
+        }
+    }
+}
+
+impl Drop for Session {
+    /// A runtime must not be waited for where another one drives the caller.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
         }
     }
 }

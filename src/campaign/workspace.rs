@@ -18,7 +18,7 @@ pub const FILE_NAME: &str = "pushplan.yaml";
 pub const CAMPAIGNS: &str = "campaigns";
 
 /// The state's file where none is named.
-const STATE: &str = ".pushplan/state.db";
+pub const STATE: &str = ".pushplan/state.db";
 
 /// The vendor's standard plan (trtc.io document 67553).
 const CALLS_PER_SECOND: f64 = 30.0;

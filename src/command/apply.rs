@@ -38,7 +38,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let context = context::load_campaigns(global, &args.paths, Access::Connections)?;
-    let (_lock, mut store) = context::open_to_write(&context.workspace, "apply")?;
+    let mut store = context::open_to_write(&context.workspace, "apply")?;
     let mut planned = plan_all(&context, Some(store.as_ref()), Timestamp::now())?;
     if args.as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));

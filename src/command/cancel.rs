@@ -21,7 +21,7 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     drop(beside);
 
     let patience = Instant::now() + PATIENCE;
-    let (_lock, mut store) = loop {
+    let mut store = loop {
         match context::open_to_write(&workspace, "cancel") {
             Err(Failure::State(state::Error::Held { .. })) if Instant::now() < patience => {
                 std::thread::sleep(Duration::from_millis(100));

@@ -4,6 +4,7 @@
 //! transaction: after an error nothing of it is there, and the caller must send nothing more.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, Write};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -181,4 +182,22 @@ pub trait Store: Send {
 
     /// Everything that does not fit together, in words; empty where all is well.
     fn verify(&self) -> Result<Vec<String>>;
+
+    /// Writes the state as JSON lines.
+    ///
+    /// # Errors
+    /// Also where the stream cannot be written.
+    fn export(&self, out: &mut dyn Write) -> Result<()>;
+
+    /// Reads JSON lines into a state that holds no run yet. All or nothing: a dump that does not verify leaves
+    /// the state as it was.
+    ///
+    /// # Errors
+    /// Also where the state holds a run, a line is not what it should be, or the whole does not fit together.
+    fn import(&mut self, input: &mut dyn BufRead) -> Result<()>;
+
+    /// Takes a restored copy, or a new state in place of one that is gone, for the state from now on. What it
+    /// takes for pending may have been sent since the copy was made, and becomes in doubt; runs that only the
+    /// watermark knows are written down as cancelled, so that nothing starts them anew. Gives their ids.
+    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Vec<String>>;
 }

@@ -29,11 +29,8 @@ pub(super) fn prepare(session: &Session, query: &str) -> Result<Vec<(String, Typ
     if !statement.params().is_empty() {
         return refused("has parameters ($1), and there is nothing to put in their place");
     }
-    let columns: Vec<(String, Type)> = statement
-        .columns()
-        .iter()
-        .map(|column| (column.name().to_owned(), column.type_().clone()))
-        .collect();
+    let columns: Vec<(String, Type)> =
+        statement.columns().iter().map(|column| (column.name().to_owned(), column.type_().clone())).collect();
     if columns.is_empty() {
         return refused("returns no rows");
     }
