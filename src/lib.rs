@@ -37,6 +37,8 @@ pub mod campaign;
 
 pub mod secret;
 
+pub mod postgres;
+
 pub mod audience;
 
 pub mod message;

@@ -2,11 +2,14 @@
 //! outcome made durable, or with none of them written at all.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use pushplan::apply::{Runner, Signals};
+use pushplan::apply::{Order, Runner, Signals};
 use pushplan::campaign::Rate;
 use pushplan::campaign::schedule::Wave;
 use pushplan::executor::Limits;
@@ -37,14 +40,15 @@ pub fn run(args: &[String]) {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut runner = Runner {
+        let order = Order {
+            run,
             client: Arc::new(client.expect("a client")),
             limits: Limits::of(Rate { calls_per_second: None, recipients_per_second: None }),
-            signals: Signals::listen("stopping").expect("signals"),
-            who: "bench".to_owned(),
         };
-        let (_, end) = runner.run(store, &run, &mut |_| {}).await;
-        end.expect("a run that ends");
+        let signals = Signals::listen("stopping").expect("signals");
+        let mut runner = Runner { signals, who: "bench".to_owned(), stay: Duration::ZERO };
+        let (_, sent) = runner.send(store, vec![order], &mut |_, _| {}).await;
+        sent.expect("a state that can be written");
     });
 }
 
@@ -84,17 +88,20 @@ impl Store for Forgetful {
             failures(run: &str, each: &mut dyn FnMut(Failure)) -> ();
             in_doubt(run: &str) -> Vec<BatchNote>;
             verify() -> Vec<String>;
+            export(out: &mut dyn Write) -> ();
         }
         writes {
             settle(missed: &[RunHeader], answered: &[(&str, Timestamp)], note: &Note, now: Timestamp) -> ();
             freeze(plan: &Plan, note: &Note, now: Timestamp) -> ();
             take_up(run: &str, note: &Note, now: Timestamp) -> Vec<Batch>;
-            payload(run: &str, batch: u32) -> Payload;
+            payloads(run: &str, batches: RangeInclusive<u32>) -> Vec<(u32, Payload)>;
             decree(run: &str, what: &str, changes: &[Change], note: &Note, now: Timestamp) -> ();
             set_hold(run: &str, hold: Option<Hold>, what: &str, note: &Note, now: Timestamp) -> ();
             set_waiting(run: &str, until: Timestamp, note: &Note, now: Timestamp) -> ();
             retry(run: &str, chosen: &dyn Fn(&Answer) -> bool, note: &Note, now: Timestamp) -> u64;
             replan(run: &str, plan: &Plan, note: &Note, now: Timestamp) -> ();
+            import(input: &mut dyn BufRead) -> ();
+            adopt(note: &Note, now: Timestamp) -> Vec<String>;
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! - `--record FILE` keeps each call's body as a line.
 //! - `--latency-min MS --latency-max MS` answers after as long, drawn evenly.
+//! - `--rate N` also tells by how much the tightest N + 1 calls took longer than a second.
 //! - `--refuse-after N` answers the calls after the first N with a refusal that stops the run.
 
 use std::convert::Infallible;
@@ -32,6 +33,7 @@ struct Server {
     /// When each call arrived, since 1970.
     arrivals: Mutex<Vec<Duration>>,
     record: Option<Mutex<BufWriter<File>>>,
+    rate: Option<u64>,
 }
 
 pub fn run(args: &[String]) {
@@ -43,6 +45,7 @@ pub fn run(args: &[String]) {
         refuse_after: super::number(args, "--refuse-after").unwrap_or(u64::MAX),
         calls: AtomicU64::new(0),
         arrivals: Mutex::default(),
+        rate: super::number(args, "--rate"),
         record: super::option(args, "--record")
             .map(|path| Mutex::new(BufWriter::new(File::create(path).expect("a file to record to")))),
     });
@@ -100,12 +103,15 @@ impl Server {
             .map(|at| Arrival { at_us: (*at - first).as_micros() as u64, recipients: 1 })
             .collect();
         let busiest = max_in_sliding_second(&since_first).calls;
+        let rate = self.rate.map_or(usize::MAX, |rate| rate as usize);
+        let spans = arrivals.iter().zip(arrivals.iter().skip(rate)).map(|(from, to)| *to - *from);
+        let slack_ms = spans.min().map_or(0.0, |span| (span.as_secs_f64() - 1.0) * 1e3);
         if let Some(record) = &self.record {
             record.lock().expect("no panic").flush().expect("a disk with room");
         }
         println!(
             "{{\"calls\": {}, \"first_at\": {:.6}, \"seconds\": {seconds:.6}, \"busiest_second\": {busiest}, \
-             \"calls_per_second\": {per_second:.1}}}",
+             \"calls_per_second\": {per_second:.1}, \"slack_ms\": {slack_ms:.3}}}",
             arrivals.len(),
             first.as_secs_f64()
         );

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 use tokio::sync::mpsc as channel;
 
+use super::ahead::Ahead;
 use crate::executor::{End, Pause};
 use crate::state::{self, Attempt, Change, Hold, Note, Payload, Store};
 
@@ -57,8 +58,23 @@ impl Journal {
         let (asks, asked) = mpsc::channel::<Ask>();
         let (reply, replies) = channel::unbounded_channel();
         let thread = std::thread::spawn(move || {
-            while let Ok(ask) = asked.recv() {
-                let done = book.answer(store.as_mut(), ask);
+            let mut ahead: Vec<Ahead> = book.runs.iter().map(|_| Ahead::default()).collect();
+            // The run that committed last is the one to commit next, most likely.
+            let mut idle = None;
+            loop {
+                let ask = match asked.try_recv() {
+                    Err(_)
+                        if idle.is_some_and(|run| ahead[run].read_some(store.as_mut(), &book.runs[run])) =>
+                    {
+                        continue;
+                    }
+                    now => now.or_else(|_| asked.recv()),
+                };
+                let Ok(ask) = ask else { break };
+                if let Ask::Commit(run, _) = ask {
+                    idle = Some(run);
+                }
+                let done = book.answer(store.as_mut(), ask, &mut ahead);
                 let failed = done.is_err();
                 // After a failed commit the state's word is what stands; nothing more is tried on it.
                 if reply.send(done).is_err() || failed {
@@ -104,11 +120,10 @@ impl Journal {
 }
 
 impl Book {
-    fn answer(&self, store: &mut dyn Store, ask: Ask) -> state::Result<Reply> {
+    fn answer(&self, store: &mut dyn Store, ask: Ask, ahead: &mut [Ahead]) -> state::Result<Reply> {
         match ask {
-            Ask::Commit(run, changes) => {
-                commit(store, &self.runs[run], &changes).map(|begun| Reply::Committed(run, begun))
-            }
+            Ask::Commit(run, changes) => commit(store, &self.runs[run], &changes, &mut ahead[run])
+                .map(|begun| Reply::Committed(run, begun)),
             Ask::Holds(runs) => {
                 let holds = runs.into_iter().map(|run| Ok((run, store.hold(&self.runs[run])?)));
                 let holds: Vec<_> = holds.collect::<state::Result<_>>()?;
@@ -144,11 +159,16 @@ impl Book {
     }
 }
 
-fn commit(store: &mut dyn Store, run: &str, changes: &[Change]) -> state::Result<Vec<(Attempt, Payload)>> {
+fn commit(
+    store: &mut dyn Store,
+    run: &str,
+    changes: &[Change],
+    ahead: &mut Ahead,
+) -> state::Result<Vec<(Attempt, Payload)>> {
     store.commit(run, changes, Timestamp::now())?;
     let begun = changes.iter().filter_map(|change| match change {
         Change::Begin(attempt) => Some(*attempt),
         _ => None,
     });
-    begun.map(|attempt| Ok((attempt, store.payload(run, attempt.batch)?))).collect()
+    begun.map(|attempt| Ok((attempt, ahead.payload(store, run, attempt.batch)?))).collect()
 }

@@ -3,6 +3,7 @@
 //! It decides nothing about sending: which batch, when, and what to make of an answer is the executor's, and
 //! what an answer means is [`crate::timpush`]'s.
 
+mod ahead;
 mod clock;
 mod decide;
 mod driver;

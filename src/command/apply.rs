@@ -68,7 +68,7 @@ struct Round {
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
 fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Failure> {
     let context = context::load_campaigns(global, &args.paths, Access::Connections)?;
-    let (_lock, mut store) = context::open_to_write(&context.workspace, "apply")?;
+    let mut store = context::open_to_write(&context.workspace, "apply")?;
     let now = Timestamp::now();
     let plan = if args.due { plan_due } else { plan_all };
     let mut planned = plan(&context, Some(store.as_ref()), now)?;
@@ -254,8 +254,12 @@ fn send(
     })
 }
 
+/// One thread for the runner and its calls, beside the journal's: to hand calls from thread to thread costs more than
+/// the calls themselves.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Runtime::new()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
         .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))
 }
 

@@ -22,7 +22,7 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     drop(beside);
 
     let patience = Instant::now() + PATIENCE;
-    let (_lock, mut store) = loop {
+    let mut store = loop {
         match context::open_to_write(&workspace, "cancel") {
             Err(Failure::State(state::Error::Held { .. })) if Instant::now() < patience => {
                 let run = context::require(&workspace, &word.run)?;
