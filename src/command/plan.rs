@@ -32,7 +32,7 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut context = context::load_campaigns(global, &args.paths, Access::Files)?;
     context.profile = args.profile;
-    let store = context::open_to_read(&context.workspace)?;
+    let store = context::open_to_plan(&context)?;
     let planned = plan_all(&context, store.as_deref(), Timestamp::now())?;
     output::print(&match args.format {
         Format::Json => report::plan::json(&planned.summaries(&context.workspace)),

@@ -5,7 +5,13 @@ mod apply;
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
 mod operator;
+#[path = "../support/place_file.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
+mod place;
 #[path = "../support/postgres.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
 mod postgres;
+mod secrets;
 mod sources;
 mod state;
+mod timer;
