@@ -30,13 +30,15 @@
 
 pub mod diagnostic;
 pub mod outcome;
-pub(crate) mod spill;
+pub mod spill;
 
 pub mod timpush;
 
 pub mod campaign;
 
 pub mod secret;
+
+pub mod postgres;
 
 pub mod audience;
 

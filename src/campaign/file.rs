@@ -88,9 +88,11 @@ pub fn read_workspace(path: &Path, bytes: Vec<u8>, root: &Path) -> (Option<Works
         Err(diagnostics) => return (None, diagnostics),
     };
     let mut secrets = secret::suspects(&document.source.text);
-    for (name, app) in value["apps"].as_object().into_iter().flatten() {
-        if app["secret_key"].is_string() {
-            secrets.push(document.place(&join(&join("/apps", name), "secret_key")).value);
+    let apps = value["apps"].as_object().into_iter().flatten();
+    let keys = apps.map(|(name, _)| join(&join("/apps", name), "secret_key"));
+    for key in keys.chain(std::iter::once("/state/postgres".to_owned())) {
+        if value.pointer(&key).is_some_and(Value::is_string) {
+            secrets.push(document.place(&key).value);
         }
     }
     let (workspace, diagnostics) = workspace::workspace(value, &document, root);

@@ -30,5 +30,5 @@ pub use spec::{
     MessageSpec, Node, OnInDoubt, Postgres, Scalar, Source, Test,
 };
 pub use units::{parse_duration, parse_share};
-pub use workspace::{App, Endpoint, Rate, SecretRef, StateLocation, Workspace};
+pub use workspace::{App, Endpoint, Rate, STATE, SecretRef, StateLocation, Workspace};
 pub use yaml::parse as parse_yaml;

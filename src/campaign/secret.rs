@@ -48,15 +48,17 @@ fn password(word: &str) -> Option<(usize, usize)> {
     (start < end).then_some((start, end - start))
 }
 
-/// Values written right after `secret_key:` and `dsn:`, for a file that does not parse and so has no places.
+/// Values written right after `secret_key:`, `dsn:` and `postgres:`, for a file that does not parse and so has no places.
 pub fn written_keys(text: &str) -> Vec<Span> {
-    let keys = ["secret_key", "dsn"].into_iter().flat_map(|key| text.match_indices(key));
+    let keys = ["secret_key", "dsn", "postgres"].into_iter().flat_map(|key| text.match_indices(key));
     keys.filter_map(|(at, key)| {
         let start = at + key.len();
         let line = text[start..].lines().next().unwrap_or_default();
         let value = line.trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?.trim();
         let len = line.trim_end().len();
-        (!value.is_empty() && !value.starts_with(['{', '#'])).then_some(Span { start, len })
+        // `postgres://…` is an address; its password is found as that.
+        let holds_one = !value.is_empty() && !value.starts_with(['{', '#']) && !value.starts_with("//");
+        holds_one.then_some(Span { start, len })
     })
     .collect()
 }

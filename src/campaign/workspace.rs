@@ -9,13 +9,16 @@ use serde_json::Value;
 
 use super::check;
 use super::document::{Document, join};
-use super::raw::{RawApp, RawPace, RawRate, RawSecretKey, RawWorkspace, Unlimited};
+use super::raw::{RawApp, RawPace, RawRate, RawSecretKey, RawState, RawWorkspace, Unlimited};
 use crate::diagnostic::Diagnostics;
 
 /// The name of the workspace file.
 pub const FILE_NAME: &str = "pushplan.yaml";
 /// The folder of campaigns where none is named.
 pub const CAMPAIGNS: &str = "campaigns";
+
+/// The state's file where none is named.
+pub const STATE: &str = ".pushplan/state.db";
 
 /// The vendor's standard plan (trtc.io document 67553).
 const CALLS_PER_SECOND: f64 = 30.0;
@@ -73,6 +76,17 @@ pub enum SecretRef {
     Credential(String),
 }
 
+/// Where it is kept, which may be said, as against what it is.
+impl std::fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "the environment variable {name}"),
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Credential(name) => write!(f, "the credential {name}"),
+        }
+    }
+}
+
 /// Most calls and recipients in any one second; `None` is no limit.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
@@ -97,6 +111,8 @@ impl Rate {
 pub enum StateLocation {
     /// An SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database; where its connection string is found.
+    Postgres(SecretRef),
 }
 
 /// Checks the workspace file's value. `root` is the folder that holds it.
@@ -120,15 +136,22 @@ pub(super) fn workspace(
             apps.insert(name, app);
         }
     }
-    let sqlite = raw.state.and_then(|state| state.sqlite).unwrap_or_else(|| ".pushplan/state.db".to_owned());
     let campaigns = raw.campaigns.unwrap_or_else(|| vec![CAMPAIGNS.to_owned()]);
     let workspace = Workspace {
         root: root.to_owned(),
         apps,
-        state: StateLocation::Sqlite(root.join(sqlite)),
+        state: state(raw.state, root),
         campaigns: campaigns.into_iter().map(|folder| root.join(folder)).collect(),
     };
     (Some(workspace).filter(|_| !diagnostics.has_errors()), diagnostics)
+}
+
+fn state(raw: Option<RawState>, root: &Path) -> StateLocation {
+    let RawState { sqlite, postgres } = raw.unwrap_or_default();
+    match postgres.and_then(|dsn| secret_ref(dsn, root)) {
+        Some(dsn) => StateLocation::Postgres(dsn),
+        None => StateLocation::Sqlite(root.join(sqlite.as_deref().unwrap_or(STATE))),
+    }
 }
 
 fn app(

@@ -1,16 +1,13 @@
 //! What most commands begin with: the workspace, its campaigns, its state.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-
-use jiff::Timestamp;
+use std::path::PathBuf;
 
 use super::failure::Failure;
 use super::{Global, output};
 use crate::audience::Access;
 use crate::campaign::{Campaign, Draft, LoadOptions, StateLocation, Workspace, load, load_workspace};
 use crate::diagnostic::Diagnostics;
-use crate::state::{self, Holder, Lock, Run, SqliteStore, Store};
+use crate::state::{self, Holder, Run, Store};
 
 /// The workspace and the campaigns that a command was asked about, all without mistakes.
 #[derive(Debug)]
@@ -79,31 +76,42 @@ pub(super) fn warn(diagnostics: &Diagnostics) {
     }
 }
 
-fn state_path(workspace: &Workspace) -> &Path {
-    match &workspace.state {
-        StateLocation::Sqlite(path) => path,
-    }
-}
-
 /// Opens the state to read it; `None` where nothing was ever applied.
 pub(super) fn open_to_read(workspace: &Workspace) -> Result<Option<Box<dyn Store>>, Failure> {
-    let store = SqliteStore::open_to_read(state_path(workspace))?;
-    Ok(store.map(|store| Box::new(store) as Box<dyn Store>))
+    Ok(state::open_to_read(&workspace.state)?)
 }
 
-/// As [`open_to_read`], for what only a file can do.
+/// As [`open_to_read`], for planning: a workspace file in a pull request may name a database too.
+///
+/// # Errors
+/// Also where the state is in a database and planning may open no connection.
+pub(super) fn open_to_plan(context: &Context) -> Result<Option<Box<dyn Store>>, Failure> {
+    if matches!(context.workspace.state, StateLocation::Postgres(_)) && context.access < Access::Connections {
+        return Err(Failure::Other(
+            "the state is in a database, and plan asks it what was sent already\n\
+             Let it connect with --allow-connections."
+                .to_owned(),
+        ));
+    }
+    open_to_read(&context.workspace)
+}
+
+/// As [`open_to_read`], where there must be one.
 ///
 /// # Errors
 /// Also where nothing was ever applied.
-pub(super) fn open_sqlite_to_read(workspace: &Workspace) -> Result<SqliteStore, Failure> {
-    SqliteStore::open_to_read(state_path(workspace))?
-        .ok_or_else(|| Failure::Other("there is no state: nothing was ever applied here".to_owned()))
+pub(super) fn require_state(workspace: &Workspace) -> Result<Box<dyn Store>, Failure> {
+    open_to_read(workspace)?.ok_or_else(no_state)
+}
+
+/// Nothing was ever applied.
+pub(super) fn no_state() -> Failure {
+    Failure::Other("there is no state: nothing was ever applied here".to_owned())
 }
 
 /// Takes the lock and opens the state to write it, making it where there is none.
-pub(super) fn open_to_write(workspace: &Workspace, command: &str) -> Result<(Lock, Box<dyn Store>), Failure> {
-    let (lock, path) = lock(workspace, command)?;
-    Ok((lock, Box::new(SqliteStore::open(&path)?)))
+pub(super) fn open_to_write(workspace: &Workspace, command: &str) -> Result<Box<dyn Store>, Failure> {
+    Ok(state::open_to_write(&workspace.state, &Holder::this_process(command))?)
 }
 
 /// As [`open_to_write`], where there is a run to speak of.
@@ -114,7 +122,7 @@ pub(super) fn open_existing(
     workspace: &Workspace,
     run: &str,
     command: &str,
-) -> Result<(Lock, Box<dyn Store>), Failure> {
+) -> Result<Box<dyn Store>, Failure> {
     require(workspace, run)?;
     open_to_write(workspace, command)
 }
@@ -122,13 +130,12 @@ pub(super) fn open_existing(
 /// Opens the state to write it without the lock, beside a runner: for a word that is meant for that runner.
 pub(super) fn open_beside(workspace: &Workspace, run: &str) -> Result<Box<dyn Store>, Failure> {
     require(workspace, run)?;
-    Ok(Box::new(SqliteStore::open(state_path(workspace))?))
+    Ok(state::open_beside(&workspace.state)?)
 }
 
 /// Takes the lock and opens the state though it may not be the last copy: for `state adopt` and `state import`.
-pub(super) fn open_unchecked(workspace: &Workspace, command: &str) -> Result<(Lock, SqliteStore), Failure> {
-    let (lock, path) = lock(workspace, command)?;
-    Ok((lock, SqliteStore::open_unchecked(&path)?))
+pub(super) fn open_unchecked(workspace: &Workspace, command: &str) -> Result<Box<dyn Store>, Failure> {
+    Ok(state::open_unchecked(&workspace.state, &Holder::this_process(command))?)
 }
 
 /// A run, where the state has it.
@@ -136,42 +143,5 @@ pub(super) fn require(workspace: &Workspace, run: &str) -> Result<Run, Failure> 
     match open_to_read(workspace)? {
         Some(store) => Ok(store.run(run)?),
         None => Err(Failure::Other(format!("there is no run '{run}': nothing was ever applied here"))),
-    }
-}
-
-fn lock(workspace: &Workspace, command: &str) -> Result<(Lock, PathBuf), Failure> {
-    let path = state_path(workspace);
-    let io = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::State(state::Error::Io { action, path, source })
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(io("create the folder", folder))?;
-    // One file, one lock, by whichever name it is reached.
-    let folder = folder.canonicalize().map_err(io("open the folder", folder))?;
-    let path = folder.join(path.file_name().unwrap_or_default());
-    let path = path.canonicalize().unwrap_or(path);
-    if std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.nlink() > 1) {
-        return Err(Failure::Other(format!(
-            "the state {} has more than one name (hard links), and a runner under another name would not be seen\n\
-             Keep one of the names.",
-            path.display()
-        )));
-    }
-    let holder = Holder {
-        pid: std::process::id(),
-        host: host_name(),
-        since: Timestamp::now(),
-        command: command.to_owned(),
-    };
-    Ok((Lock::acquire(&path, &holder)?, path))
-}
-
-/// The machine's name.
-pub(super) fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "this machine".to_owned(),
-        name => name.to_owned(),
     }
 }

@@ -5,7 +5,6 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::{Global, output};
 use crate::report;
-use crate::state::Store;
 
 /// Arguments of `failures`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +24,7 @@ enum ListFormat {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let store = context::open_sqlite_to_read(&workspace)?;
+    let store = context::require_state(&workspace)?;
     let mut failures = Vec::new();
     store.failures(&args.run, &mut |failure| failures.push(failure))?;
     output::print(&match args.format {

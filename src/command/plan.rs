@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut context = context::load_campaigns(global, &args.paths, Access::Files)?;
     context.profile = args.profile;
-    let store = context::open_to_read(&context.workspace)?;
+    let store = context::open_to_plan(&context)?;
     let now = Timestamp::now();
     let now = args.at.map_or(now, |at| at.from(now));
     let planned = plan_all(&context, store.as_deref(), now)?;

@@ -39,7 +39,7 @@ struct Verdict {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let (_lock, mut store) = context::open_existing(&workspace, &args.word.run, "resolve")?;
+    let mut store = context::open_existing(&workspace, &args.word.run, "resolve")?;
     let (now, note) = (Timestamp::now(), args.word.note());
     let batches = store.take_up(&args.word.run, &note, now)?;
     let in_doubt: BTreeSet<u32> = (1..)

@@ -22,7 +22,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
-    let (_lock, mut store) = context::open_existing(&workspace, &args.word.run, "retry")?;
+    let mut store = context::open_existing(&workspace, &args.word.run, "retry")?;
     let chosen = |answer: &Answer| {
         if args.code.is_empty() {
             timpush::may_pass_another_time(answer.code)

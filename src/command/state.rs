@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Global, context, output, who};
-use crate::state::Store;
+use crate::campaign::{STATE, SecretRef, StateLocation, Workspace};
+use crate::state::{self, Holder, SqliteStore};
 
 /// Arguments of `state`.
 #[derive(Debug, clap::Args)]
@@ -32,10 +33,20 @@ enum Command {
         /// The file that `export` wrote
         file: PathBuf,
     },
-    /// Copy the state to a file, as of one moment, also while a run is sent
+    /// Copy a state that is a file to another file, as of one moment, also while a run is sent
     Backup {
         /// The new file
         file: PathBuf,
+    },
+    /// Move the state from an SQLite file into the database that pushplan.yaml names
+    Push {
+        /// The file; `.pushplan/state.db` of the workspace where it is left out
+        file: Option<PathBuf>,
+    },
+    /// Move the state from the database that pushplan.yaml names into an SQLite file
+    Pull {
+        /// The file; `.pushplan/state.db` of the workspace where it is left out
+        file: Option<PathBuf>,
     },
     /// Take a state that was restored from a backup for the state from now on: what it cannot know becomes in doubt
     Adopt {
@@ -49,7 +60,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     match &args.command {
         Command::Verify => {
-            let problems = context::open_sqlite_to_read(&workspace)?.verify()?;
+            let problems = context::require_state(&workspace)?.verify()?;
             if problems.is_empty() {
                 output::print("the state fits together\n")?;
                 return Ok(Exit::Done);
@@ -61,25 +72,40 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         }
         Command::Export { file: None } => {
             let mut text = Vec::new();
-            context::open_sqlite_to_read(&workspace)?.export(&mut text)?;
+            context::require_state(&workspace)?.export(&mut text)?;
             output::print(&String::from_utf8_lossy(&text))?;
             Ok(Exit::Done)
         }
         Command::Export { file: Some(path) } => {
             let io = |source| Failure::File { action: "write", path: path.clone(), source };
             let mut out = BufWriter::new(File::create_new(path).map_err(io)?);
-            context::open_sqlite_to_read(&workspace)?.export(&mut out)?;
+            context::require_state(&workspace)?.export(&mut out)?;
             out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io)?;
             Ok(Exit::Done)
         }
         Command::Import { file } => import(&workspace, file),
         Command::Backup { file } => {
-            context::open_sqlite_to_read(&workspace)?.backup(file)?;
+            backup(&workspace, file)?;
             output::print(&format!("copied to {}\n", file.display()))?;
             Ok(Exit::Done)
         }
+        Command::Push { file } => {
+            let (dsn, file) = (database(&workspace)?, file_of(&workspace, file.as_deref()));
+            let runs = state::push(&file, dsn, &Holder::this_process("state push"))?;
+            output::print(&format!("{runs} runs moved from {} into the database\n", file.display()))?;
+            Ok(Exit::Done)
+        }
+        Command::Pull { file } => {
+            let (dsn, file) = (database(&workspace)?, file_of(&workspace, file.as_deref()));
+            let runs = state::pull(dsn, &file, &Holder::this_process("state pull"))?;
+            output::print(&format!(
+                "{runs} runs moved from the database into {}; let `state:` of pushplan.yaml name it\n",
+                file.display()
+            ))?;
+            Ok(Exit::Done)
+        }
         Command::Adopt { reason } => {
-            let (_lock, mut store) = context::open_unchecked(&workspace, "state adopt")?;
+            let mut store = context::open_unchecked(&workspace, "state adopt")?;
             let lost = store.adopt(&who::note(reason), Timestamp::now())?;
             for run in &lost {
                 output::say(&format!(
@@ -92,10 +118,38 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
 }
 
-fn import(workspace: &crate::campaign::Workspace, path: &Path) -> Result<Exit, Failure> {
+fn backup(workspace: &Workspace, to: &Path) -> Result<(), Failure> {
+    let StateLocation::Sqlite(path) = &workspace.state else {
+        return Err(Failure::Other(
+            "a state in PostgreSQL is backed up by the server's own means, as `pg_dump --schema pushplan`\n\
+             `pushplan state export` writes it as JSON lines."
+                .to_owned(),
+        ));
+    };
+    let store = SqliteStore::open_to_read(path)?.ok_or_else(context::no_state)?;
+    Ok(store.backup(to)?)
+}
+
+/// Where the connection string of the workspace's state is kept.
+fn database(workspace: &Workspace) -> Result<&SecretRef, Failure> {
+    match &workspace.state {
+        StateLocation::Postgres(dsn) => Ok(dsn),
+        StateLocation::Sqlite(_) => Err(Failure::Other(
+            "`state:` of pushplan.yaml names a file; let it name the database, as in \
+             `state: { postgres: { env: PUSHPLAN_STATE_URL } }`"
+                .to_owned(),
+        )),
+    }
+}
+
+fn file_of(workspace: &Workspace, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| workspace.root.join(STATE), Path::to_owned)
+}
+
+fn import(workspace: &Workspace, path: &Path) -> Result<Exit, Failure> {
     let file =
         File::open(path).map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
-    let (_lock, mut store) = context::open_unchecked(workspace, "state import")?;
+    let mut store = context::open_unchecked(workspace, "state import")?;
     store.import(&mut BufReader::new(file))?;
     output::print(&format!("imported {} runs\n", store.runs()?.len()))?;
     Ok(Exit::Done)

@@ -2,8 +2,7 @@
 
 use std::env::var;
 
-use super::context::host_name;
-use crate::state::Note;
+use crate::state::{Note, host_name};
 
 /// A person's word on a run.
 #[derive(Debug, clap::Args)]

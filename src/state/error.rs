@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::IllegalChange;
 use super::lock::Holder;
+use crate::spill;
 
 /// A failure of the state: the message says what, why and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -30,11 +31,60 @@ pub enum Error {
         /// What to do, where we know.
         hint: Option<&'static str>,
     },
-    /// Some other program's database, or no database at all.
-    #[error("{path} is not a pushplan state: {why}\nPoint `state:` of pushplan.yaml at another file, or restore the state from a backup.", path = .path.display())]
-    Foreign {
-        /// The file.
+    /// PostgreSQL refused, or is gone. What was committed before stands; what was not committed was not sent.
+    #[error("the state {place}: cannot {action}: {reason}{}", .hint.map_or(String::new(), |hint| format!("\n{hint}")))]
+    Postgres {
+        /// Which state.
+        place: String,
+        /// What was tried.
+        action: &'static str,
+        /// The server's words.
+        reason: String,
+        /// What to do, where we know.
+        hint: Option<&'static str>,
+    },
+    /// There is no connection to the state's database.
+    #[error(transparent)]
+    Connect(#[from] crate::postgres::Error),
+    /// Another runner has taken the state over; this one commits nothing more.
+    #[error(
+        "this runner has lost the state {place} to another one: {holder}\nNothing further was sent or committed. What was in flight is in doubt for the other one."
+    )]
+    Fenced {
+        /// Which state.
+        place: String,
+        /// Who took it.
+        holder: Holder,
+    },
+    /// The state was moved; what is here is what it was then.
+    #[error(
+        "the state {place} was moved to {to}\nPoint `state:` of pushplan.yaml there. If it was lost there, `pushplan state adopt` takes this one and puts in doubt what it cannot know."
+    )]
+    Moved {
+        /// Which state.
+        place: String,
+        /// Where it is now.
+        to: String,
+    },
+    /// `state push` or `state pull` was refused, or did not come to its end.
+    #[error("the state was not moved: {what}")]
+    NotMoved {
+        /// Why not.
+        what: String,
+    },
+    /// One file, several locks.
+    #[error("the state {path} has more than one name (hard links), and a runner under another name would not be seen\nKeep one of the names.", path = .path.display())]
+    ManyNames {
+        /// The state file.
         path: PathBuf,
+    },
+    /// Some other program's database, or no database at all.
+    #[error(
+        "{place} is not a pushplan state: {why}\nPoint `state:` of pushplan.yaml at another file, or restore the state from a backup."
+    )]
+    Foreign {
+        /// Which state.
+        place: String,
         /// What was found instead.
         why: String,
     },
@@ -45,28 +95,30 @@ pub enum Error {
         path: PathBuf,
     },
     /// Written by a newer pushplan.
-    #[error("{path} has state format {found}, and this pushplan reads up to {known}\nUse the newer pushplan that wrote it.", path = .path.display())]
+    #[error(
+        "{place} has state format {found}, and this pushplan reads up to {known}\nUse the newer pushplan that wrote it."
+    )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// Which state.
+        place: String,
         /// Its format.
         found: i64,
         /// Ours.
         known: i64,
     },
     /// Another runner holds the lock.
-    #[error("another runner holds the state {path}: {holder}\nWait for it to end, or stop it first.", path = .path.display())]
+    #[error("another runner holds the state {place}: {holder}\nWait for it to end, or stop it first.")]
     Held {
-        /// The state file.
-        path: PathBuf,
+        /// Which state.
+        place: String,
         /// Who.
         holder: Holder,
     },
     /// There is no run of this name.
-    #[error("the state {path} has no run '{run}'{}\n`pushplan status` lists the runs.", .nearest.as_ref().map_or(String::new(), |n| format!(", did you mean '{n}'?")), path = .path.display())]
+    #[error("the state {place} has no run '{run}'{}\n`pushplan status` lists the runs.", .nearest.as_ref().map_or(String::new(), |n| format!(", did you mean '{n}'?")))]
     UnknownRun {
-        /// The state file.
-        path: PathBuf,
+        /// Which state.
+        place: String,
         /// As asked.
         run: String,
         /// The nearest that there is.
@@ -83,12 +135,14 @@ pub enum Error {
         batches: usize,
     },
     /// Not the copy that was written last.
-    #[error("the state {path} is not the one that was written last: {what}\n\
+    #[error(
+        "the state {place} is not the one that was written last: {what}\n\
              What was sent since is not in it, and would be sent again. Put the last copy back; if there is none, \
-             `pushplan state adopt` takes this one and puts in doubt what it cannot know.", path = .path.display())]
+             `pushplan state adopt` takes this one and puts in doubt what it cannot know."
+    )]
     Behind {
-        /// The state file.
-        path: PathBuf,
+        /// Which state.
+        place: String,
         /// What tells so.
         what: String,
     },
@@ -99,16 +153,21 @@ pub enum Error {
         what: String,
     },
     /// The state says something that cannot be: a defect of ours, or a damaged file.
-    #[error("the state {path} is damaged: {what}\nNothing was sent on its word. Restore it from a backup, or report this.", path = .path.display())]
+    #[error(
+        "the state {place} is damaged: {what}\nNothing was sent on its word. Restore it from a backup, or report this."
+    )]
     Damaged {
-        /// The state file.
-        path: PathBuf,
+        /// Which state.
+        place: String,
         /// What does not fit.
         what: String,
     },
     /// A change that does not fit the batch's status.
     #[error(transparent)]
     Illegal(#[from] IllegalChange),
+    /// What a plan keeps in a temporary file cannot be read.
+    #[error(transparent)]
+    Plan(spill::Error),
 }
 
 /// What to do about an error of the operating system, on a line of its own.
@@ -124,4 +183,4 @@ fn advice(error: &std::io::Error) -> &'static str {
 }
 
 /// The usual result of this module.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

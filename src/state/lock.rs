@@ -25,6 +25,33 @@ pub struct Holder {
     pub command: String,
 }
 
+impl Holder {
+    /// This process, from now on.
+    pub fn this_process(command: &str) -> Self {
+        let command = command.to_owned();
+        Self { pid: std::process::id(), host: host_name(), since: Timestamp::now(), command }
+    }
+
+    /// Somebody who cannot be named.
+    pub(super) fn unknown() -> Self {
+        Self {
+            pid: 0,
+            host: "an unknown machine".to_owned(),
+            since: Timestamp::UNIX_EPOCH,
+            command: "?".to_owned(),
+        }
+    }
+}
+
+/// The machine's name.
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "this machine".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { pid, host, since, command } = self;
@@ -61,7 +88,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&mut file);
-                return Err(Error::Held { path: state.to_owned(), holder });
+                return Err(Error::Held { place: state.display().to_string(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
         }
@@ -91,12 +118,7 @@ fn lock_path(state: &Path) -> PathBuf {
 fn read_holder(file: &mut File) -> Holder {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
-    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or(Holder {
-        pid: 0,
-        host: "an unknown machine".to_owned(),
-        since: Timestamp::UNIX_EPOCH,
-        command: "?".to_owned(),
-    })
+    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_else(Holder::unknown)
 }
 
 #[cfg(test)]

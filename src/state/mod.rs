@@ -6,17 +6,24 @@
 mod change;
 mod error;
 mod lock;
+mod place;
+mod postgres;
 mod run;
+mod sql;
 mod sqlite;
 mod store;
 mod tally;
+mod transfer;
 mod watermark;
 
 pub use change::{Attempt, Batch, BatchState, Change, IllegalChange, SkipReason, Status};
 pub use error::{Error, Result};
-pub use lock::{Holder, Lock};
+pub use lock::{Holder, Lock, host_name};
+pub use place::{open_beside, open_to_read, open_to_write, open_unchecked};
+pub use postgres::PostgresStore;
 pub use run::{Hold, Note, Run, RunEvent, RunStatus};
 pub use sqlite::SqliteStore;
 pub use store::{BatchNote, Failure, Identity, Payload, Store};
 pub use tally::Tally;
+pub use transfer::{pull, push};
 pub use watermark::Watermark;

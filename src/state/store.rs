@@ -4,11 +4,13 @@
 //! transaction: after an error nothing of it is there, and the caller must send nothing more.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, Write};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::{Batch, Change, Hold, Note, Run, RunEvent};
 use crate::campaign::schedule::Wave;
 use crate::outcome::{Answer, FailedAccount};
@@ -119,8 +121,23 @@ pub trait Store: Send {
     /// Makes changes of a run durable, in order, all or none.
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()>;
 
+    /// What the calls of these batches need, each with its number and in order; batches that the run does not have
+    /// are left out.
+    fn payloads(&mut self, run: &str, batches: RangeInclusive<u32>) -> Result<Vec<(u32, Payload)>>;
+
     /// What a batch's call needs.
-    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload>;
+    ///
+    /// # Errors
+    /// Also where the run has no such batch.
+    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
+        match self.payloads(run, batch..=batch)?.pop() {
+            Some((_, payload)) => Ok(payload),
+            None => {
+                let batches = self.batches(run)? as usize;
+                Err(Error::UnknownBatch { run: run.to_owned(), batch, batches })
+            }
+        }
+    }
 
     /// Is the run held back now? Asked while it is sent, since a person may pause it from elsewhere.
     fn hold(&self, run: &str) -> Result<Option<Hold>>;
@@ -181,4 +198,22 @@ pub trait Store: Send {
 
     /// Everything that does not fit together, in words; empty where all is well.
     fn verify(&self) -> Result<Vec<String>>;
+
+    /// Writes the state as JSON lines.
+    ///
+    /// # Errors
+    /// Also where the stream cannot be written.
+    fn export(&self, out: &mut dyn Write) -> Result<()>;
+
+    /// Reads JSON lines into a state that holds no run yet. All or nothing: a dump that does not verify leaves
+    /// the state as it was.
+    ///
+    /// # Errors
+    /// Also where the state holds a run, a line is not what it should be, or the whole does not fit together.
+    fn import(&mut self, input: &mut dyn BufRead) -> Result<()>;
+
+    /// Takes a restored copy, or a new state in place of one that is gone, for the state from now on. What it
+    /// takes for pending may have been sent since the copy was made, and becomes in doubt; runs that only the
+    /// watermark knows are written down as cancelled, so that nothing starts them anew. Gives their ids.
+    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Vec<String>>;
 }

@@ -71,7 +71,7 @@ impl Watermark {
             }
             Some(_) => return Ok(()),
         };
-        Err(Error::Behind { path: state.to_owned(), what })
+        Err(Error::Behind { place: state.display().to_string(), what })
     }
 }
 

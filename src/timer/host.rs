@@ -54,7 +54,11 @@ pub fn secrets<'a>(
             | Source::Command(_) => None,
         })
     });
-    apps.chain(databases)
+    let state = match &workspace.state {
+        StateLocation::Sqlite(_) => None,
+        StateLocation::Postgres(dsn) => Some(("the state".to_owned(), dsn)),
+    };
+    apps.chain(state).chain(databases)
 }
 
 /// What the service could not do as things are, each with what to do about it.
@@ -69,9 +73,10 @@ pub fn obstacles(host: &Host, workspace: &Workspace, campaigns: &[Campaign]) -> 
             ));
         }
     }
-    let StateLocation::Sqlite(state) = &workspace.state;
     let folder = format!("/var/lib/{name}");
-    if !state.starts_with(&folder) {
+    if let StateLocation::Sqlite(state) = &workspace.state
+        && !state.starts_with(&folder)
+    {
         obstacles.push(format!(
             "the state is {}, and the service can write in {folder} alone; let pushplan.yaml have `state: {{ sqlite: {folder}/state.db }}`",
             state.display()

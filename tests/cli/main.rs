@@ -6,7 +6,16 @@ mod apply;
 mod bench;
 mod calendar;
 mod operator;
+#[path = "../support/place_file.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
+mod place;
 #[path = "../support/postgres.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
 mod postgres;
+mod secrets;
 mod sources;
 mod state;
+#[path = "../support/systemd.rs"]
+mod systemd;
+mod timer;
+mod units;

@@ -11,6 +11,8 @@ mod kills;
 mod matrix;
 mod outage;
 mod peer;
+#[path = "../support/place_file.rs"]
+mod place;
 mod shim;
 mod storage;
 mod story;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pushplan::state::{SqliteStore, Store, Tally};
+use pushplan::state::{self, Tally};
 
 use crate::bench::Bench;
 
@@ -25,7 +25,7 @@ pub struct Story {
 impl Story {
     /// Reads it; `None` where nothing was frozen.
     pub fn of(bench: &Bench) -> Option<Self> {
-        let mut store = SqliteStore::open_to_read(&bench.path(".pushplan/state.db")).unwrap()?;
+        let mut store = state::open_to_read(&bench.place.location()).unwrap()?;
         if store.runs().unwrap().is_empty() {
             return None;
         }

@@ -9,11 +9,14 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::place::Place;
+
 /// The key of the test's app, as the runner finds it in its environment.
 pub const KEY: &str = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
 const SDK_APP_ID: u64 = 1_400_000_000;
 
 pub struct Bench {
+    pub place: Place,
     folder: TempDir,
     pub sandbox: Option<Sandbox>,
 }
@@ -61,7 +64,8 @@ impl Bench {
 
     /// A workspace whose app is somewhere else.
     pub fn with_endpoint(rate: &str, endpoint: &str) -> Self {
-        let bench = Self { folder: tempfile::tempdir().unwrap(), sandbox: None };
+        let folder = tempfile::tempdir().unwrap();
+        let bench = Self { place: Place::new(folder.path()), folder, sandbox: None };
         bench.point_at(rate, endpoint);
         bench
     }
@@ -72,7 +76,8 @@ impl Bench {
             "pushplan.yaml",
             &format!(
                 "apps:\n  shop:\n    sdk_app_id: {SDK_APP_ID}\n    identifier: administrator\n    endpoint: {endpoint}\n    \
-                 secret_key: {{ env: TEST_KEY }}\n    rate: {{ calls_per_second: {rate} }}\n"
+                 secret_key: {{ env: TEST_KEY }}\n    rate: {{ calls_per_second: {rate} }}\n{}",
+                self.place.yaml()
             ),
         )
     }
@@ -104,7 +109,12 @@ impl Bench {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushplan"));
-        command.current_dir(self.folder.path()).args(args).env("TEST_KEY", KEY).env_remove("RUST_BACKTRACE");
+        command
+            .current_dir(self.folder.path())
+            .args(self.place.args())
+            .args(args)
+            .env("TEST_KEY", KEY)
+            .env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

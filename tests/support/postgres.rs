@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,8 @@ pub struct Server {
     programs: PathBuf,
     port: u16,
     /// A shell that stops the server once its standard input ends: so it ends with this process, however that ends.
-    keeper: Child,
+    /// `None` while the server is stopped.
+    keeper: Mutex<Option<Child>>,
 }
 
 impl Server {
@@ -37,7 +39,8 @@ impl Server {
         })
     }
 
-    fn start() -> Self {
+    /// A server of this test's own, which it may stop.
+    pub fn start() -> Self {
         let programs = programs();
         let folder = TempDir::new().unwrap();
         if is_root() {
@@ -60,34 +63,67 @@ impl Server {
         certify(&data);
 
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let server = unprivileged(&programs.join("postgres"));
+        let server = Self { folder, programs, port, keeper: Mutex::new(None) };
+        server.start_again();
+        server
+    }
+
+    /// Starts it after [`Server::stop`], on the same port, with what it held.
+    pub fn start_again(&self) {
+        let folder = self.folder.path();
+        let server = unprivileged(&self.programs.join("postgres"));
         let keeper = Command::new("sh")
             .args(["-c", "\"$@\" & cat; kill -INT $!; wait $!", "sh"])
             .arg(server.get_program())
             .args(server.get_args())
             .arg("-D")
-            .arg(&data)
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-c", "fsync=off", "-c", "ssl=on", "-k"])
-            .arg(folder.path())
-            .current_dir(folder.path())
+            .arg(folder.join("data"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-c", "fsync=off", "-c", "ssl=on", "-k"])
+            .arg(folder)
+            .current_dir(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(std::fs::File::create(folder.path().join("log")).unwrap())
+            .stderr(std::fs::File::create(folder.join("log")).unwrap())
             .spawn()
             .unwrap();
-        let server = Self { folder, programs, port, keeper };
+        *self.keeper.lock().unwrap() = Some(keeper);
         let patience = Instant::now() + PATIENCE;
-        while !server.psql("select 1").status.success() {
-            let log = std::fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
+        while !self.psql("postgres", "select 1").status.success() {
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
             assert!(Instant::now() < patience, "PostgreSQL does not start:\n{log}");
             std::thread::sleep(Duration::from_millis(50));
         }
-        server
+    }
+
+    /// Stops it, and with it every connection.
+    pub fn stop(&self) {
+        let keeper = self.keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(mut keeper) = keeper {
+            drop(keeper.stdin.take());
+            let _ = keeper.wait();
+        }
     }
 
     /// A connection string of the superuser.
     pub fn dsn(&self) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/postgres?sslmode=disable", self.port)
+        self.dsn_of("postgres")
+    }
+
+    /// The same, of another database.
+    pub fn dsn_of(&self, database: &str) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// Makes a database; gives its name.
+    pub fn create_database(&self) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        self.run(&format!("CREATE DATABASE {name}"));
+        name
+    }
+
+    pub fn drop_database(&self, name: &str) {
+        let _ = self.psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
     }
 
     /// The same, encrypted; its certificate is [`Server::certificate`].
@@ -102,12 +138,26 @@ impl Server {
 
     /// Runs SQL.
     pub fn run(&self, sql: &str) {
-        succeeded(sql, &self.psql(sql));
+        self.run_in("postgres", sql);
     }
 
-    fn psql(&self, sql: &str) -> Output {
+    /// Runs SQL in a database.
+    pub fn run_in(&self, database: &str, sql: &str) {
+        succeeded(sql, &self.psql(database, sql));
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Output {
         Command::new(self.programs.join("psql"))
-            .args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-d", &self.dsn(), "-c", sql])
+            .args([
+                "--no-psqlrc",
+                "--quiet",
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-d",
+                &self.dsn_of(database),
+                "-c",
+                sql,
+            ])
             .stdin(Stdio::null())
             .output()
             .unwrap()
@@ -116,8 +166,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.keeper.stdin.take());
-        let _ = self.keeper.wait();
+        self.stop();
     }
 }
 

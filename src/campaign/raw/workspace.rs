@@ -99,14 +99,17 @@ pub enum Unlimited {
     Unlimited,
 }
 
-/// Where the state is kept.
-#[derive(Debug, Deserialize, JsonSchema)]
+/// Where the state is kept: one of `sqlite`, `postgres`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "State", extend("required" = ["sqlite"]))]
+#[schemars(rename = "State", extend("oneOf" = one_state()))]
 pub struct RawState {
     /// An SQLite file, relative to this file.
     #[schemars(length(min = 1), example = &".pushplan/state.db")]
     pub sqlite: Option<String>,
+    /// A PostgreSQL database that several machines share. Here stands where its connection string is found, for it
+    /// holds a password.
+    pub postgres: Option<RawSecretKey>,
 }
 
 /// Each branch's first key is the one that chooses it; what follows is needed with it.
@@ -116,6 +119,10 @@ fn one_home() -> Value {
         {"required": ["endpoint", "sdk_app_id", "identifier", "secret_key"]},
         {"required": ["sandbox"]}
     ])
+}
+
+fn one_state() -> Value {
+    json!([{"required": ["sqlite"]}, {"required": ["postgres"]}])
 }
 
 fn one_secret() -> Value {

@@ -58,7 +58,7 @@ fn create(path: &Path) -> Result<()> {
     let journal = beside(path, "-wal");
     if exists(&journal)? {
         let what = format!("the file is gone, and its journal {} is still there", journal.display());
-        return Err(Error::Damaged { path: path.to_owned(), what });
+        return Err(Error::Damaged { place: path.display().to_string(), what });
     }
     let fresh = beside(path, ".new");
     for leftover in [&fresh, &beside(&fresh, "-journal")] {
@@ -73,7 +73,7 @@ fn create(path: &Path) -> Result<()> {
     let lineage = format!("{:032x}", fastrand::u128(..));
     connection
         .execute_batch(&format!(
-            "BEGIN; {SCHEMA} INSERT INTO identity VALUES (1, '{lineage}', 0);
+            "BEGIN; {SCHEMA} INSERT INTO identity VALUES (1, '{lineage}', 0, NULL);
              PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; COMMIT;"
         ))
         .map_err(|source| error(path, "create the tables", source))?;

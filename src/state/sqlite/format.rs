@@ -22,6 +22,7 @@ pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
 /// What format 1 lacks, seen through it: temporary tables stand before those of the file.
 const SEEN_FROM_1: &str = "
+    CREATE TEMP VIEW identity AS SELECT *, NULL AS moved_to FROM main.identity;
     CREATE TEMP VIEW run AS SELECT *, NULL AS waits_until FROM main.run;
     CREATE TEMP VIEW batch AS SELECT *, 0 AS wave FROM main.batch;
     CREATE TEMP TABLE wave (run, number, windows, zone);
@@ -33,7 +34,7 @@ const SEEN_FROM_1: &str = "
 /// # Errors
 /// Where it is not ours, or newer than we know.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
-    let foreign = |why: &str| Error::Foreign { path: path.to_owned(), why: why.to_owned() };
+    let foreign = |why: &str| Error::Foreign { place: path.display().to_string(), why: why.to_owned() };
     if pragma(connection, path, "schema_version")? == 0 {
         return Err(foreign("it is empty"));
     }
@@ -41,7 +42,9 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
         return Err(foreign("it is another program's database"));
     }
     match pragma(connection, path, "user_version")? {
-        found if found > FORMAT => Err(Error::Newer { path: path.to_owned(), found, known: FORMAT }),
+        found if found > FORMAT => {
+            Err(Error::Newer { place: path.display().to_string(), found, known: FORMAT })
+        }
         found if found < 1 => Err(foreign("it has no format number")),
         found => Ok(found),
     }
@@ -83,7 +86,7 @@ fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0)).map_err(|source| {
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => {
-                Error::Foreign { path: path.to_owned(), why: "it is not a database".to_owned() }
+                Error::Foreign { place: path.display().to_string(), why: "it is not a database".to_owned() }
             }
             _ => error(path, "read", source),
         }
@@ -127,7 +130,7 @@ mod tests {
             ))
             .unwrap();
         for (number, account) in [(1, "ann"), (2, "bob")] {
-            let json = super::super::rows::Packer::default().pack(&format!("[\"{account}\"]")).unwrap();
+            let json = crate::state::sql::Packer::default().pack(&format!("[\"{account}\"]")).unwrap();
             let row = rusqlite::params![ACCOUNT + number, json];
             connection.execute("INSERT INTO account VALUES (?1, ?2)", row).unwrap();
         }

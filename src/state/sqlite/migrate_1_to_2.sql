@@ -1,5 +1,6 @@
 -- From format 1 to 2: waves, and up to when each campaign's occurrences have their fate.
 
+ALTER TABLE identity ADD COLUMN moved_to TEXT;
 ALTER TABLE run ADD COLUMN waits_until INTEGER;
 ALTER TABLE batch ADD COLUMN wave INTEGER NOT NULL DEFAULT 0;
 

@@ -5,7 +5,9 @@
 CREATE TABLE identity (
   one     INTEGER PRIMARY KEY CHECK (one = 1),
   lineage TEXT NOT NULL,
-  serial  INTEGER NOT NULL
+  serial  INTEGER NOT NULL,
+  -- Where the state has gone: this is what it was then, and is written no more.
+  moved_to TEXT
 ) STRICT;
 
 CREATE TABLE run (

@@ -15,15 +15,15 @@ use super::{Block, Error, Reader, Wanted, indices};
 use crate::audience::block::MAX_ROW_BYTES;
 use crate::audience::value::Value;
 use crate::campaign::Postgres;
+use crate::postgres::Session;
 use field::{Meaning, unescape};
-use session::Session;
 
 /// What messages call the source; its lines are rows, from 1.
 pub(super) const NAME: &str = "the query's result";
 
 /// The names of a query's columns, without running it.
 pub(super) fn columns(source: &Postgres) -> Result<Vec<String>, Error> {
-    let columns = Session::open(source)?.prepare(&source.query)?;
+    let columns = session::prepare(&session::open(source)?, &source.query)?;
     Ok(columns.into_iter().map(|(name, _)| name).collect())
 }
 
@@ -36,15 +36,16 @@ pub(super) struct PostgresReader {
 
 impl PostgresReader {
     pub(super) fn open(source: &Postgres, wanted: &Wanted) -> Result<Self, Error> {
-        let session = Session::open(source)?;
-        let (names, types): (Vec<_>, Vec<_>) = session.prepare(&source.query)?.into_iter().unzip();
+        let session = session::open(source)?;
+        let (names, types): (Vec<_>, Vec<_>) = session::prepare(&session, &source.query)?.into_iter().unzip();
         let columns = indices(NAME, wanted, &names)?;
         let columns = columns.into_iter().map(|index| (index, Meaning::of(&types[index]))).collect();
         let parser = Parser { columns, width: names.len(), fields: Vec::new(), text: String::new() };
         // The line end closes a comment at the end of the query.
         let query = source.query.trim_end().trim_end_matches(';');
         let copy = format!("COPY (\n{query}\n) TO STDOUT");
-        let rows = Box::pin(session.run(session.client.copy_out(&copy))?);
+        let rows = session.run(session.client.copy_out(&copy));
+        let rows = Box::pin(rows.map_err(|error| session::failed(&session, &error))?);
         Ok(Self { session, rows, row: 0, parser })
     }
 }
@@ -52,7 +53,7 @@ impl PostgresReader {
 impl Reader for PostgresReader {
     fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
         let Self { session, rows, row, parser } = self;
-        let filled = session.runtime.block_on(async {
+        let filled = session.run(async {
             while !block.is_full() {
                 // The server sends each row as a message of its own.
                 let Some(line) = rows.next().await.transpose()? else { return Ok(false) };
@@ -64,7 +65,7 @@ impl Reader for PostgresReader {
             }
             Ok(true)
         });
-        filled.map_err(|error| session.failed(&error))
+        filled.map_err(|error| session::failed(session, &error))
     }
 }
 

@@ -5,10 +5,9 @@
 
 use std::io::{BufRead, Read, Write};
 
-use rusqlite::types::{Value as Sql, ValueRef};
-use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value, json};
 
+use super::database::{Cell, Database, Fault};
 use super::rows::{Packer, accounts_json, unreadable};
 
 /// Name and version of the first line.
@@ -77,16 +76,16 @@ const TABLES: &[(&str, &[&str])] = &[
 #[derive(Debug)]
 pub(super) enum DumpError {
     /// The database.
-    Sqlite(rusqlite::Error),
+    Database(Fault),
     /// The stream.
     Io(std::io::Error),
     /// A line that is not what it should be; counted from 1.
     Line(u64, String),
 }
 
-impl From<rusqlite::Error> for DumpError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+impl From<Fault> for DumpError {
+    fn from(fault: Fault) -> Self {
+        Self::Database(fault)
     }
 }
 
@@ -96,35 +95,42 @@ impl From<std::io::Error> for DumpError {
     }
 }
 
-pub(super) fn export(connection: &Connection, out: &mut dyn Write) -> Result<(), DumpError> {
+pub(super) fn export(database: &dyn Database, out: &mut dyn Write) -> Result<(), DumpError> {
     writeln!(out, "{}", json!({ "format": FORMAT }))?;
     for (table, columns) in TABLES {
-        let mut statement =
-            connection.prepare(&format!("SELECT {} FROM {table} ORDER BY 1, 2", columns.join(", ")))?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
+        let mut written = Ok(());
+        let sql = format!("SELECT {} FROM {table} ORDER BY 1, 2", columns.join(", "));
+        let read = database.rows(&sql, &[], &mut |row| {
             let mut fields = Map::new();
             for (index, column) in columns.iter().enumerate() {
-                let value = match row.get_ref(index)? {
-                    ValueRef::Null => Value::Null,
-                    ValueRef::Integer(number) => number.into(),
-                    ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
-                    ValueRef::Blob(_) => {
-                        let text = accounts_json(connection, row.get(0)?)?;
-                        serde_json::from_str(&text).map_err(|e| unreadable(index, e))?
-                    }
-                    ValueRef::Real(_) => return Err(unreadable(index, "a number with a fraction").into()),
+                let value = match row.cell(index)? {
+                    Cell::Null => Value::Null,
+                    Cell::Int(number) => number.into(),
+                    Cell::Text(text) => text.into(),
+                    Cell::Blob(_) => serde_json::from_str(&accounts_json(row, index)?).map_err(unreadable)?,
                 };
                 fields.insert((*column).to_owned(), value);
             }
-            writeln!(out, "{}", json!({ "table": table, "row": fields }))?;
-        }
+            written = writeln!(out, "{}", json!({ "table": table, "row": fields }));
+            if written.is_ok() { Ok(()) } else { Err(unreadable("the export ends here")) }
+        });
+        // What the stream says comes first: it is why the reading ended.
+        written?;
+        read?;
+    }
+    Ok(())
+}
+
+/// Empties every table but the identity's.
+pub(super) fn clear(database: &dyn Database) -> Result<(), Fault> {
+    for (table, _) in TABLES.iter().rev().filter(|(table, _)| *table != "identity") {
+        database.execute(&format!("DELETE FROM {table}"), &[])?;
     }
     Ok(())
 }
 
 /// Reads a dump into a state that holds no run. The caller holds the transaction, and verifies afterwards.
-pub(super) fn import(connection: &Connection, input: &mut dyn BufRead) -> Result<(), DumpError> {
+pub(super) fn import(database: &dyn Database, input: &mut dyn BufRead) -> Result<(), DumpError> {
     let mut packer = Packer::default();
     let mut number = 0;
     let mut line = Vec::new();
@@ -159,31 +165,38 @@ pub(super) fn import(connection: &Connection, input: &mut dyn BufRead) -> Result
         let columns: Vec<&str> = columns.iter().copied().filter(|column| row.contains_key(*column)).collect();
         let values = columns
             .iter()
-            .map(|column| sql(table, column, &row[*column], &mut packer))
-            .collect::<Result<Vec<Sql>, _>>()
+            .map(|column| cell(table, column, &row[*column], &mut packer))
+            .collect::<Result<Vec<Cell<'_>>, _>>()
             .map_err(|why| DumpError::Line(number, why))?;
-        let marks = vec!["?"; columns.len()].join(", ");
-        let insert = format!("INSERT OR REPLACE INTO {table} ({}) VALUES ({marks})", columns.join(", "));
-        // Only the identity is there already, and is replaced; any other row twice is a mistake.
-        let insert =
-            if *table == "identity" { insert } else { insert.replace("INSERT OR REPLACE", "INSERT") };
-        connection
-            .prepare_cached(&insert)?
-            .execute(params_from_iter(values))
+        database
+            .execute_one(&statement(table, &columns), &values)
             .map_err(|e| DumpError::Line(number, e.to_string()))?;
     }
+    database.renumber()?;
     if number <= 1 { Err(DumpError::Line(1, "is missing".to_owned())) } else { Ok(()) }
 }
 
-fn sql(table: &str, column: &str, value: &Value, packer: &mut Packer) -> Result<Sql, String> {
+/// Only the identity is there already, and becomes that of the dump; any other row twice is a mistake.
+fn statement(table: &str, columns: &[&str]) -> String {
+    let numbered = || columns.iter().zip(1..);
+    if table == "identity" {
+        let columns: Vec<String> =
+            numbered().map(|(column, number)| format!("{column} = ?{number}")).collect();
+        return format!("UPDATE identity SET {}", columns.join(", "));
+    }
+    let marks: Vec<String> = numbered().map(|(_, number)| format!("?{number}")).collect();
+    format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), marks.join(", "))
+}
+
+fn cell<'v>(table: &str, column: &str, value: &'v Value, packer: &mut Packer) -> Result<Cell<'v>, String> {
     Ok(match value {
-        Value::Null => Sql::Null,
+        Value::Null => Cell::Null,
         Value::Number(number) => {
-            Sql::Integer(number.as_i64().ok_or_else(|| format!("`{column}` is no whole number"))?)
+            Cell::Int(number.as_i64().ok_or_else(|| format!("`{column}` is no whole number"))?)
         }
-        Value::String(text) => Sql::Text(text.clone()),
+        Value::String(text) => text.into(),
         Value::Array(_) if (table, column) == ("account", "json") => {
-            Sql::Blob(packer.pack(&value.to_string()).map_err(|e| e.to_string())?)
+            packer.pack(&value.to_string()).map_err(|e| e.to_string())?.into()
         }
         _ => return Err(format!("`{column}` is neither text nor a whole number")),
     })

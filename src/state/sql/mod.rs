@@ -1,0 +1,210 @@
+//! A state in tables: everything that is the same whichever database holds them.
+//!
+//! [`SqlStore`] is the store; a [`Database`] is what it is kept in: a SQLite file or a PostgreSQL server. This file
+//! holds the transactions; what is read and written in them is beside it.
+//!
+//! After a failed write the store refuses everything further: what the database then holds is known only to who
+//! opens it anew.
+
+mod amend;
+mod care;
+mod database;
+mod dump;
+mod query;
+mod rows;
+mod store;
+mod verify;
+mod write;
+
+pub use database::{Cell, Database, Fault, Row};
+pub(in crate::state) use database::{cells, exactly_one};
+#[cfg(test)]
+pub(in crate::state) use rows::Packer;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::error::{Error, Result};
+use super::store::{Identity, Store};
+use super::watermark::Watermark;
+use super::{Batch, Change, Note, Tally};
+use crate::diagnostic::nearest;
+
+/// How often the watermark follows the state while batches are sent.
+const WATERMARK_EVERY: Duration = Duration::from_secs(1);
+
+/// A state that a database holds.
+pub struct SqlStore<D> {
+    pub(in crate::state) database: D,
+    /// The runs that are being sent, by name, with their batches as they are durable.
+    open: HashMap<String, OpenRun>,
+    watermark_due: Instant,
+    /// A write has failed.
+    broken: bool,
+}
+
+struct OpenRun {
+    id: i64,
+    batches: Vec<Batch>,
+    tally: Tally,
+    /// The message that was loaded last: batches of one message follow each other.
+    message: Option<(u32, Arc<str>)>,
+}
+
+impl<D: Database> std::fmt::Debug for SqlStore<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqlStore").field("place", &self.database.place()).finish_non_exhaustive()
+    }
+}
+
+impl<D: Database + 'static> SqlStore<D> {
+    pub(in crate::state) fn new(database: D) -> Self {
+        Self { database, open: HashMap::new(), watermark_due: Instant::now(), broken: false }
+    }
+
+    fn place(&self) -> String {
+        self.database.place().to_owned()
+    }
+
+    fn failed(&self, action: &'static str) -> impl Fn(Fault) -> Error + use<'_, D> {
+        move |fault| match fault {
+            Fault::Told(error) => *error,
+            Fault::Damaged(what) => Error::Damaged { place: self.place(), what },
+            fault => self.database.error(action, fault),
+        }
+    }
+
+    fn run_id(&self, name: &str) -> Result<i64> {
+        if let Some(id) = rows::run_id(&self.database, name).map_err(self.failed("look up the run"))? {
+            return Ok(id);
+        }
+        let names: Vec<String> = self.runs()?.into_iter().map(|run| run.id).collect();
+        let nearest = nearest(name, names.iter().map(String::as_str)).map(str::to_owned);
+        Err(Error::UnknownRun { place: self.place(), run: name.to_owned(), nearest })
+    }
+
+    /// One transaction, which raises the state's serial where it `counts`. After an error nothing of it is there, and
+    /// nothing further is written through this connection.
+    fn transaction<T>(
+        &mut self,
+        action: &'static str,
+        counts: bool,
+        work: impl FnOnce(&D) -> Result<T, Fault>,
+    ) -> Result<T> {
+        if self.broken {
+            let what = "a write has failed before, and what it left is not known here".to_owned();
+            return Err(Error::Damaged { place: self.place(), what });
+        }
+        let database = &self.database;
+        let done = database.begin().and_then(|()| {
+            let done = work(database).and_then(|value| database.commit(counts).map(|()| value));
+            done.inspect_err(|_| database.roll_back())
+        });
+        done.map_err(self.failed(action)).inspect_err(|error| {
+            // A change that does not fit, or a batch that is not there, was rolled back before it met the disk.
+            if !matches!(error, Error::Illegal(_) | Error::UnknownBatch { .. }) {
+                self.broken = true;
+                self.database.give_up();
+            }
+        })
+    }
+
+    fn write_watermark(&mut self) -> Result<()> {
+        let Some(path) = self.database.watermark() else { return Ok(()) };
+        let Identity { lineage, serial } = self.identity()?;
+        let runs = self.runs()?.into_iter().map(|run| run.id).collect();
+        Watermark { lineage, serial, runs }.write(path)?;
+        self.watermark_due = Instant::now() + WATERMARK_EVERY;
+        Ok(())
+    }
+
+    /// The run that is being sent, or that a person speaks of.
+    fn opened(&mut self, name: &str) -> Result<&mut OpenRun> {
+        if !self.open.contains_key(name) {
+            let id = self.run_id(name)?;
+            let batches = query::batches(&self.database, id).map_err(self.failed("read the batches"))?;
+            let tally = self.run(name)?.tally;
+            self.open.insert(name.to_owned(), OpenRun { id, batches, tally, message: None });
+        }
+        Ok(self.open.get_mut(name).expect("just opened"))
+    }
+
+    /// Changes of a run and what is said of it, in one transaction.
+    fn write(
+        &mut self,
+        run: &str,
+        changes: &[Change],
+        event: Option<(&str, &Note)>,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.opened(run)?;
+        let mut open = self.open.remove(run).expect("just opened");
+        self.transaction("record what happened", true, |database| {
+            if !changes.is_empty() {
+                let becomes = open.become_by(run, changes)?;
+                write::changes(database, open.id, &becomes, now)?;
+                write::tally(database, open.id, open.tally)?;
+            }
+            if let Some((what, note)) = event {
+                write::waits_until(database, open.id, None)?;
+                write::event(database, open.id, what, note, now)?;
+            }
+            Ok(())
+        })?;
+        self.open.insert(run.to_owned(), open);
+        Ok(())
+    }
+
+    /// Moves accounts between the batches of a run and makes the changes that go with it, in one transaction.
+    fn amend(
+        &mut self,
+        run: &str,
+        what: &str,
+        note: &Note,
+        now: Timestamp,
+        amendment: impl FnOnce(&D, i64) -> Result<Vec<Change>, Fault>,
+    ) -> Result<()> {
+        // The batches change under it.
+        self.open.remove(run);
+        let id = self.run_id(run)?;
+        self.transaction("amend the run", true, |database| {
+            let changes = amendment(database, id)?;
+            let batches = query::batches(database, id)?;
+            let becomes = changes.iter().map(|change| {
+                let state = batches[change.batch() as usize - 1].state.apply(change)?;
+                Ok((change, state))
+            });
+            write::changes(database, id, &becomes.collect::<Result<Vec<_>, Fault>>()?, now)?;
+            write::tally(database, id, query::tally(database, id)?)?;
+            write::waits_until(database, id, None)?;
+            write::event(database, id, what, note, now)
+        })?;
+        self.write_watermark()
+    }
+}
+
+impl OpenRun {
+    /// Carries out changes in order; gives each with what its batch becomes.
+    fn become_by<'c>(
+        &mut self,
+        run: &str,
+        changes: &'c [Change],
+    ) -> Result<Vec<(&'c Change, super::BatchState)>> {
+        let mut becomes = Vec::with_capacity(changes.len());
+        for change in changes {
+            let batches = self.batches.len();
+            let Some(batch) = self.batches.get_mut((change.batch() as usize).wrapping_sub(1)) else {
+                return Err(Error::UnknownBatch { run: run.to_owned(), batch: change.batch(), batches });
+            };
+            let recipients = u64::from(batch.recipients);
+            self.tally.remove(batch.state.status, recipients, 0);
+            batch.state = batch.state.apply(change)?;
+            self.tally.add(batch.state.status, recipients, change.failed().len() as u64);
+            becomes.push((change, batch.state));
+        }
+        Ok(becomes)
+    }
+}

@@ -1,0 +1,120 @@
+//! Whether a state fits together: every number against what it was counted from, every status against its
+//! journal.
+
+use std::collections::{HashMap, HashSet};
+
+use super::database::{Cell, Database, Fault, cells};
+use super::query;
+use super::rows::{accounts, batches_of, number_of, run_id, status};
+use crate::state::{BatchState, Change, Run, Status, Tally};
+
+/// Problems that are told of one run; a damaged run has thousands.
+const MOST_OF_A_RUN: usize = 20;
+
+pub(super) fn verify(database: &dyn Database) -> Result<Vec<String>, Fault> {
+    let mut problems = database.integrity()?;
+    for run in query::runs(database, "", &[])? {
+        let id = run_id(database, &run.id)?.unwrap_or_default();
+        let mut found = verify_run(database, id, &run)?;
+        let more = found.len().saturating_sub(MOST_OF_A_RUN);
+        found.truncate(MOST_OF_A_RUN);
+        problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", run.id)));
+        if more > 0 {
+            problems.push(format!("{}: and {more} more", run.id));
+        }
+    }
+    Ok(problems)
+}
+
+fn verify_run(database: &dyn Database, id: i64, run: &Run) -> Result<Vec<String>, Fault> {
+    let mut problems = Vec::new();
+    let mut tally = Tally::default();
+    let mut replayed = replay(database, id, &mut problems)?;
+    let mut members: HashSet<String> = HashSet::new();
+    let mut expected = 1;
+    let [first, last] = batches_of(id);
+    database.rows(
+        "SELECT id, recipients, status, attempts, failed,
+                (SELECT count(*) FROM failed_recipient WHERE failed_recipient.batch = batch.id),
+                EXISTS (SELECT 1 FROM message WHERE message.run = ?3 AND message.number = batch.message), json
+         FROM batch LEFT JOIN account ON account.batch = batch.id WHERE id BETWEEN ?1 AND ?2 ORDER BY id",
+        &cells![first, last, id],
+        &mut |row| {
+            let number = number_of(row.get(0)?);
+            let recipients: u32 = row.get(1)?;
+            let state = BatchState { status: status(row, 2)?, attempts: row.get(3)? };
+            let (failed, named): (u32, u32) = (row.get(4)?, row.get(5)?);
+            tally.add(state.status, recipients.into(), failed.into());
+            if number != expected {
+                problems.push(format!("batch {expected} is missing"));
+                expected = number;
+            }
+            expected += 1;
+            let journal = replayed.remove(&number).unwrap_or_default();
+            if journal != state {
+                problems.push(format!(
+                    "batch {number} is {} after {} attempts, and its journal makes it {} after {}",
+                    state.status.as_str(),
+                    state.attempts,
+                    journal.status.as_str(),
+                    journal.attempts
+                ));
+            }
+            if failed != named || (failed > 0 && state.status != Status::Accepted) {
+                problems.push(format!("batch {number} counts {failed} failed recipients and names {named}"));
+            }
+            if !row.get::<bool>(6)? {
+                problems.push(format!("batch {number} has no message"));
+            }
+            match accounts(row, 7) {
+                Ok(accounts) if accounts.len() == recipients as usize => {
+                    for account in accounts {
+                        if let Some(twice) = members.replace(account) {
+                            problems
+                                .push(format!("account {twice} stands in batch {number} and in another one"));
+                        }
+                    }
+                }
+                Ok(accounts) => problems.push(format!(
+                    "batch {number} counts {recipients} recipients and holds {}",
+                    accounts.len()
+                )),
+                Err(error) => {
+                    problems.push(format!("the accounts of batch {number} cannot be read: {error}"));
+                }
+            }
+            Ok(())
+        },
+    )?;
+    if !run.tally.balances() || tally != run.tally {
+        problems.push(format!("the run counts {}, and its batches come to {tally}", run.tally));
+    }
+    Ok(problems)
+}
+
+/// What the journal makes of each batch that it mentions.
+fn replay(
+    database: &dyn Database,
+    run: i64,
+    problems: &mut Vec<String>,
+) -> Result<HashMap<u32, BatchState>, Fault> {
+    let mut states: HashMap<u32, BatchState> = HashMap::new();
+    database.rows(
+        "SELECT batch, attempt, what FROM change WHERE batch BETWEEN ?1 AND ?2 ORDER BY serial",
+        &batches_of(run).map(Cell::from),
+        &mut |row| {
+            let number = number_of(row.get(0)?);
+            let word: String = row.get(2)?;
+            let state = states.entry(number).or_default();
+            match Change::from_word(&word, number, row.get(1)?).map(|change| state.apply(&change)) {
+                Some(Ok(next)) => *state = next,
+                Some(Err(illegal)) => problems.push(format!("the journal says that {illegal}")),
+                None => {
+                    problems.push(format!("the journal has the unknown word '{word}' for batch {number}"))
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok(states)
+}

@@ -1,0 +1,28 @@
+//! The benches of this test binary keep their state in a file, as a workspace that says nothing does.
+
+use std::path::{Path, PathBuf};
+
+use pushplan::campaign::{STATE, StateLocation};
+
+pub struct Place(PathBuf);
+
+impl Place {
+    /// A new one, for a workspace in this folder.
+    pub fn new(folder: &Path) -> Self {
+        Self(folder.join(STATE))
+    }
+
+    /// What the workspace file says of it.
+    pub fn yaml(&self) -> &'static str {
+        ""
+    }
+
+    /// What every command needs to be told.
+    pub fn args(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    pub fn location(&self) -> StateLocation {
+        StateLocation::Sqlite(self.0.clone())
+    }
+}
