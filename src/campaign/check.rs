@@ -8,6 +8,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::document::{Document, join};
+use super::schedule::{self, QuietHours};
 use super::{raw, schema, units};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 
@@ -310,6 +311,7 @@ fn bad_pattern(pattern: &str, found: &Value, name: &str, at: &str, document: &Do
     let (code, message) = match pattern {
         units::DURATION => ("bad-duration", units::parse_duration(text).err()),
         units::SHARE => ("bad-share", units::parse_share(text).err()),
+        schedule::QUIET_HOURS => ("bad-quiet-hours", QuietHours::parse(text).err()),
         raw::NAME => ("bad-name", Some(format!("{} is not a name", quote(found)))),
         _ => ("bad-value", Some(format!("it cannot be {}", quote(found)))),
     };
@@ -326,6 +328,7 @@ fn pattern_help(pattern: &str) -> &'static str {
         units::DURATION => "write a number and a unit: `90s`, `15m`, `2h`, `1h30m`, `2d`",
         units::SHARE => "write a percentage: `5%` or `0.1%`",
         raw::NAME => NAME_HELP,
+        schedule::QUIET_HOURS => "write it as 22:00-08:00",
         raw::UNLIMITED => "write a number, or `unlimited`",
         _ => "",
     }

@@ -75,7 +75,7 @@ impl Resolver<'_> {
     ) -> Option<Campaign> {
         let audience = raw.audience.and_then(|audience| self.audience(audience));
         let message = raw.message.map(|message| self.message(message));
-        let schedule = raw.schedule.map(|schedule| self.schedule(&schedule));
+        let schedule = raw.schedule.as_ref().map(|schedule| self.schedule(schedule));
         let delivery = self.delivery(raw.delivery.unwrap_or_default());
         // A template that is written and cannot be read must not be taken for the default.
         let data_id = match raw.data_id {
@@ -88,6 +88,7 @@ impl Resolver<'_> {
             message: message.clone(),
             data_id: data_id.clone(),
             scheduled: written.get("schedule").is_some(),
+            timezone_column: raw.schedule.and_then(|schedule| schedule.timezone_column),
             document: Arc::clone(self.document),
         });
         let app = workspace.and_then(|workspace| self.app(raw.app, written, workspace));

@@ -63,6 +63,8 @@ pub struct Draft {
     pub data_id: Option<String>,
     /// Does it have a schedule?
     pub scheduled: bool,
+    /// The column that the schedule takes each recipient's time zone from.
+    pub timezone_column: Option<String>,
     /// The file, with the place of every key.
     pub document: Arc<Document>,
 }
@@ -76,6 +78,7 @@ impl Campaign {
             message: Some(self.message.clone()),
             data_id: Some(self.data_id.clone()),
             scheduled: self.schedule.is_some(),
+            timezone_column: self.schedule.as_ref().and_then(Schedule::timezone_column).map(str::to_owned),
             document: Arc::clone(&self.document),
         }
     }

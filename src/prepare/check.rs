@@ -55,6 +55,11 @@ fn check_audience(
         for filter in audience.filter.iter().chain(&audience.suppress) {
             conditions(draft, filter, columns, mistakes);
         }
+        if let Some(column) = &draft.timezone_column
+            && !columns.names.contains(column)
+        {
+            mistakes.push(unknown(draft, "/schedule/timezone_column", column, columns));
+        }
     }
     for (index, exclusion) in audience.exclude.iter().enumerate() {
         let pointer = format!("/audience/exclude/{index}");

@@ -8,15 +8,23 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::Schedule;
+use super::local_time::LocalTime;
 use super::moment::{self, Moment};
-use super::raw::{Instants, RawSchedule};
+use super::quiet_hours::QuietHours;
+use super::raw::{Instants, RawSchedule, UnknownTimezone};
 use super::rule::Rule;
 use super::zone::time_zone;
+use super::{NoWave, Schedule};
 use crate::campaign::units::parse_duration;
 
 /// The least distance of `every`.
 const EVERY_MIN: Duration = Duration::from_mins(1);
+
+/// The longest `expires_after` beside `quiet_hours`, each of which cuts a window in two.
+const EXPIRES_AFTER_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+/// So many occurrences in a row are held against the quiet hours: of a cron of every minute, more than a day.
+const QUIET_MOST: usize = 1_500;
 
 /// Told of each mistake: the JSON pointer under `schedule`, the code, what is wrong, and what to do about it.
 pub type Report<'r> = dyn FnMut(&str, &'static str, String, Option<String>) + 'r;
@@ -32,6 +40,8 @@ impl RawSchedule {
         let starts = check.moment("/starts", self.starts.as_deref());
         let ends = check.moment("/ends", self.ends.as_deref());
         let except = check.except();
+        let local_time = check.local_time();
+        let quiet_hours = check.quiet_hours(expires_after);
         let rule = check.rule(&zone, starts);
 
         let starts = starts.map_or(moment::FIRST, |starts| starts.first_instant(&zone));
@@ -42,15 +52,24 @@ impl RawSchedule {
         if !check.sound {
             return None;
         }
-        let schedule =
-            Schedule { rule: rule?, zone, starts, until, except, expires_after, missed: self.missed };
+        let schedule = Schedule {
+            rule: rule?,
+            zone,
+            starts,
+            until,
+            except,
+            expires_after,
+            missed: self.missed,
+            local_time,
+            quiet_hours,
+        };
         if schedule.occurrences(Timestamp::MIN, Timestamp::MAX).next().is_none() {
             let pointer = if self.cron.is_some() { "/cron" } else { "/every" };
             let help = "no date matches it within `starts`, `ends` and `except`";
             check.mistake(pointer, "never-due", "the schedule is never due", Some(help));
-            return None;
         }
-        Some(schedule)
+        check.silence(&schedule);
+        check.sound.then_some(schedule)
     }
 }
 
@@ -81,6 +100,70 @@ impl Check<'_, '_> {
             self.mistake("/expires_after", "bad-duration", message, Some("write it as 2h"));
         }
         expires_after
+    }
+
+    fn local_time(&mut self) -> Option<LocalTime> {
+        let raw = self.raw;
+        if raw.local_time != Some(true) {
+            for (key, is_written) in [
+                ("timezone_column", raw.timezone_column.is_some()),
+                ("unknown_timezone", raw.unknown_timezone.is_some()),
+            ] {
+                if is_written {
+                    let message = format!("`{key}` has no effect without `local_time: true`");
+                    let help = "add `local_time: true`, or remove it";
+                    self.mistake(&format!("/{key}"), "schedule-kind", message, Some(help));
+                }
+            }
+            return None;
+        }
+        let unknown = raw.unknown_timezone.unwrap_or_default();
+        if unknown == UnknownTimezone::Default && raw.timezone.is_none() {
+            let message = "`unknown_timezone: default` needs a `timezone` to stand in";
+            let help = "add `timezone: Europe/Berlin`, or write `skip`";
+            self.mistake("/unknown_timezone", "schedule-kind", message, Some(help));
+        }
+        let Some(column) = raw.timezone_column.clone() else {
+            let message = "`local_time` needs to know each recipient's time zone";
+            let help = "add `timezone_column:` with the column of the audience that holds it";
+            self.mistake("/local_time", "schedule-kind", message, Some(help));
+            return None;
+        };
+        Some(LocalTime { column, unknown })
+    }
+
+    fn quiet_hours(&mut self, expires_after: Option<Duration>) -> Option<QuietHours> {
+        let text = self.raw.quiet_hours.as_deref()?;
+        if expires_after.is_some_and(|expires_after| expires_after > EXPIRES_AFTER_MAX) {
+            let message = "beside `quiet_hours`, `expires_after` is at most a year";
+            self.mistake("/expires_after", "bad-duration", message, Some("write 366d or less"));
+        }
+        match QuietHours::parse(text) {
+            Ok(quiet_hours) => Some(quiet_hours),
+            Err(message) => {
+                self.mistake("/quiet_hours", "bad-quiet-hours", message, Some("write it as 22:00-08:00"));
+                None
+            }
+        }
+    }
+
+    /// What would never be sent, because of its quiet hours: an instant that is listed, or all of a rule's.
+    fn silence(&mut self, schedule: &Schedule) {
+        let is_silent = |occurrence: &super::Occurrence| {
+            schedule.windows(occurrence, &schedule.zone) == Err(NoWave::QuietHours)
+        };
+        let mut occurrences = schedule.occurrences(Timestamp::MIN, Timestamp::MAX).take(QUIET_MOST);
+        let help = "raise `expires_after` so that it can wait for their end, or change the hours";
+        if let Rule::At(_) = schedule.rule {
+            for silent in occurrences.filter(is_silent) {
+                let local = schedule.zone.to_datetime(silent.at);
+                let message = format!("{local} lies in the quiet hours until it expires");
+                self.mistake("/quiet_hours", "never-sent", message, Some(help));
+            }
+        } else if schedule.quiet_hours.is_some() && occurrences.all(|occurrence| is_silent(&occurrence)) {
+            let message = "every occurrence lies in the quiet hours until it expires";
+            self.mistake("/quiet_hours", "never-sent", message, Some(help));
+        }
     }
 
     fn duration(&mut self, pointer: &str, text: Option<&str>) -> Option<Duration> {
@@ -132,7 +215,9 @@ impl Check<'_, '_> {
         let mut written = [at, cron, every].into_iter().flatten();
         let Some((first, rule)) = written.next() else {
             let message = "a schedule needs one of `at`, `cron` and `every`";
-            self.mistake("", "schedule-kind", message, None);
+            let help =
+                "add `at: 2026-11-24T09:00`; without `schedule` the campaign is sent when it is applied";
+            self.mistake("", "schedule-kind", message, Some(help));
             return None;
         };
         for (other, _) in written {
@@ -169,6 +254,11 @@ impl Check<'_, '_> {
                 Some(Moment::Day(_)) => {
                     let message = format!("\"{text}\" has no time of day");
                     self.mistake(&pointer, "bad-time", message, Some("write it as 2026-11-24T09:00"));
+                }
+                Some(Moment::Instant(_)) if raw.local_time == Some(true) => {
+                    let message =
+                        format!("\"{text}\" is one instant for everybody, and `local_time` means one a zone");
+                    self.mistake(&pointer, "schedule-kind", message, Some("write it without its offset"));
                 }
                 Some(moment) if !instants.insert(moment.first_instant(zone)) => {
                     let message = format!("\"{text}\" is an instant that is already listed");

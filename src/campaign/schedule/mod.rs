@@ -18,11 +18,20 @@
 //!
 //! An `at` with an offset or `Z` is an instant and needs no rule.
 //!
+//! # Whose clock
+//!
+//! Without `local_time` everybody shares the clock of `timezone`. With it each zone of the audience has its own: the
+//! occurrence stays one run, and [`Schedule::wave`] gives each zone its windows; `local_time` says when such a run is
+//! due. `quiet_hours` cut windows, by the same clock.
+//!
 //! Zone rules come from the database built into the program, not the system's: [`time_zone`] says why.
 
 mod check;
+mod due;
+mod local_time;
 mod moment;
 mod occurrence;
+mod quiet_hours;
 mod raw;
 mod rule;
 mod wave;
@@ -31,17 +40,20 @@ mod zone;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 pub use check::Report;
+pub use due::Due;
 pub use occurrence::{Occurrence, parse_occurrence_id};
-pub use raw::{Instants, Missed, RawSchedule};
-pub use wave::{Wave, Window};
+pub use quiet_hours::{QUIET_HOURS, QuietHours};
+pub use raw::{Instants, Missed, RawSchedule, UnknownTimezone};
+pub use wave::{NoWave, Wave, Window};
 pub use zone::time_zone;
 
-use rule::Rule;
+use local_time::LocalTime;
+use rule::{Rule, instant_of};
 
 /// The longest window where the author wrote none. Late is worse than never.
 const EXPIRES_AFTER_MOST: Duration = Duration::from_secs(24 * 3600);
@@ -60,17 +72,9 @@ pub struct Schedule {
     /// `None` where the author left it out: until the next occurrence, and a day at the most.
     expires_after: Option<Duration>,
     missed: Missed,
-}
-
-/// What a schedule asks for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Due {
-    /// To be run, oldest first. One that `missed` sends late has a window that begins now.
-    pub run: Vec<Occurrence>,
-    /// Past their window and not to be sent any more, oldest first: to be recorded as skipped.
-    pub missed: Vec<Occurrence>,
-    /// The next occurrence after now.
-    pub next: Option<Timestamp>,
+    /// `None` where all recipients share the clock of `zone`.
+    local_time: Option<LocalTime>,
+    quiet_hours: Option<QuietHours>,
 }
 
 impl Schedule {
@@ -84,86 +88,67 @@ impl Schedule {
         self.missed
     }
 
-    /// The occurrences at or after `from` and before `until`, in order, each once: cutting an interval into
-    /// parts finds the same ones.
+    /// The occurrences whose `at` is at or after `from` and before `until`, in order, each once: cutting an interval
+    /// into parts finds the same ones.
     pub fn occurrences(&self, from: Timestamp, until: Timestamp) -> impl Iterator<Item = Occurrence> + '_ {
-        let until = until.min(self.until);
-        self.rule
-            .instants(&self.zone, from.max(self.starts))
-            .take_while(move |at| *at < until)
-            .filter(|at| !self.except.contains(&self.zone.to_datetime(*at).date()))
-            .map(|at| self.occurrence(at))
+        self.instants(from).take_while(move |at| *at < until).map(|at| self.occurrence(at))
     }
 
-    /// The first occurrence after `now`.
+    /// The first occurrence that opens after `now`.
     pub fn next_after(&self, now: Timestamp) -> Option<Occurrence> {
-        let from = now.checked_add(SignedDuration::from_nanos(1)).ok()?;
-        self.occurrences(from, Timestamp::MAX).next()
+        // None opens after its `at`.
+        self.instants(now).map(|at| self.occurrence(at)).find(|occurrence| occurrence.opens_at > now)
     }
 
     /// An occurrence of this schedule at an instant, as [`parse_occurrence_id`] reads one back. That the
     /// schedule has it is not checked: the campaign may have changed since.
     pub fn occurrence(&self, at: Timestamp) -> Occurrence {
-        let expires_at = at.saturating_add(self.longest_window()).unwrap_or(Timestamp::MAX);
+        let (opens_at, expires_at) = match &self.local_time {
+            None => self.span(at, &self.zone),
+            Some(_) => (self.span(at, &local_time::eastmost()).0, self.span(at, &local_time::westmost()).1),
+        };
+        Occurrence { at, opens_at, expires_at, late_from: None }
+    }
+
+    /// The instants of occurrences at or after `from`, in order, each once.
+    fn instants(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+        self.rule
+            .instants(&self.zone, from.max(self.starts))
+            .take_while(|at| *at < self.until)
+            .filter(|at| !self.except.contains(&self.zone.to_datetime(*at).date()))
+    }
+
+    /// From where to where an occurrence may be sent in a zone, quiet hours aside.
+    fn span(&self, at: Timestamp, zone: &TimeZone) -> (Timestamp, Timestamp) {
+        let from = self.instant_in(zone, at);
+        let until = after(from, self.longest_window());
         if self.expires_after.is_some() {
-            return Occurrence { at, expires_at };
+            return (from, until);
         }
         // A later occurrence takes the place of an earlier one that nobody ran: two at once would be one too many.
-        let after = at.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
-        let next = self.rule.instants(&self.zone, after).next().filter(|next| *next < self.until);
-        Occurrence { at, expires_at: next.map_or(expires_at, |next| expires_at.min(next)) }
+        let next = self.instants(after(at, Duration::from_nanos(1))).next();
+        (from, next.map_or(until, |next| until.min(self.instant_in(zone, next))))
+    }
+
+    /// When a zone's clock shows what the campaign's own shows at `at`; `at` itself without `local_time`.
+    fn instant_in(&self, zone: &TimeZone, at: Timestamp) -> Timestamp {
+        match &self.local_time {
+            None => at,
+            Some(_) => instant_of(zone, self.zone.to_datetime(at)).unwrap_or(at),
+        }
     }
 
     fn longest_window(&self) -> Duration {
         self.expires_after.unwrap_or(EXPIRES_AFTER_MOST)
     }
+}
 
-    /// From when on a campaign that was never run answers for what it missed: always where its instants are
-    /// listed, from `starts` where that is written, else from now on.
-    pub fn answers_since(&self, now: Timestamp) -> Timestamp {
-        match self.rule {
-            Rule::At(_) => Timestamp::MIN,
-            Rule::Cron(_) | Rule::Every { .. } if self.starts > Timestamp::MIN => self.starts,
-            Rule::Cron(_) | Rule::Every { .. } => now,
-        }
-    }
+fn after(instant: Timestamp, distance: Duration) -> Timestamp {
+    instant.saturating_add(distance).unwrap_or(Timestamp::MAX)
+}
 
-    /// What to run at `now`, and what has been missed since `since`.
-    ///
-    /// An occurrence whose window holds `now` is run unless it is `settled` (run or skipped before), also
-    /// where it lies before `since`. One whose window has passed unsettled is looked for from `since` on, and
-    /// `missed` decides: `skip` lists it as missed; `send` runs it late; `latest` runs it late where no later
-    /// occurrence has come, and lists it else.
-    ///
-    /// The work is one step for each occurrence since `since`, so a caller moves `since` on.
-    pub fn due(&self, now: Timestamp, settled: &dyn Fn(&Occurrence) -> bool, since: Timestamp) -> Due {
-        let oldest_open = now.saturating_sub(self.longest_window()).unwrap_or(Timestamp::MIN);
-        let after_now = now.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX);
-        let mut past = self.occurrences(since.min(oldest_open), after_now).peekable();
-        let mut due = Due { run: Vec::new(), missed: Vec::new(), next: None };
-        while let Some(occurrence) = past.next() {
-            if settled(&occurrence) {
-                continue;
-            }
-            let late = match self.missed {
-                Missed::Skip => false,
-                Missed::Send => true,
-                Missed::Latest => past.peek().is_none(),
-            };
-            if now < occurrence.expires_at {
-                due.run.push(occurrence);
-            } else if occurrence.at < since {
-                // Before the campaign was known: nobody's to miss.
-            } else if late {
-                let expires_at = now.saturating_add(self.longest_window()).unwrap_or(Timestamp::MAX);
-                due.run.push(Occurrence { expires_at, ..occurrence });
-            } else {
-                due.missed.push(occurrence);
-            }
-        }
-        due.next = self.next_after(now).map(|next| next.at);
-        due
-    }
+fn before(instant: Timestamp, distance: Duration) -> Timestamp {
+    instant.saturating_sub(distance).unwrap_or(Timestamp::MIN)
 }
 
 #[cfg(test)]

@@ -7,10 +7,16 @@ use jiff::tz::TimeZone;
 /// One instant at which a campaign is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Occurrence {
-    /// The instant, in whole seconds.
+    /// The instant, in whole seconds, which names the run. Under `local_time`: when the clock of `timezone` shows the
+    /// time.
     pub at: Timestamp,
-    /// The end of its window: nothing of it is sent from here on.
+    /// From here on it is to be run: `at`, and under `local_time` when the clocks farthest east show the time.
+    pub opens_at: Timestamp,
+    /// The end of its window: nothing of it is sent from here on. Under `local_time` the end of the last window that
+    /// any zone can have; each [`Wave`](super::Wave) knows its own.
     pub expires_at: Timestamp,
+    /// Where it is sent late: what has passed of it gets a window from here on.
+    pub late_from: Option<Timestamp>,
 }
 
 impl Occurrence {
@@ -52,9 +58,12 @@ mod tests {
 
     use super::{Occurrence, parse_occurrence_id};
 
+    fn occurrence(at: Timestamp) -> Occurrence {
+        Occurrence { at, opens_at: at, expires_at: at, late_from: None }
+    }
+
     fn id(at: &str) -> String {
-        let at = at.parse().unwrap();
-        Occurrence { at, expires_at: at }.id()
+        occurrence(at.parse().unwrap()).id()
     }
 
     #[test]
@@ -88,13 +97,13 @@ mod tests {
         #[test]
         fn an_id_reads_back_as_its_instant(second in 946_684_800_i64..32_503_680_000) {
             let at = Timestamp::from_second(second).unwrap();
-            prop_assert_eq!(parse_occurrence_id(&Occurrence { at, expires_at: at }.id()), Some(at));
+            prop_assert_eq!(parse_occurrence_id(&occurrence(at).id()), Some(at));
         }
 
         #[test]
         fn any_text_is_an_id_or_none(text in "[0-9TZ]{0,17}") {
             if let Some(at) = parse_occurrence_id(&text) {
-                prop_assert_eq!(Occurrence { at, expires_at: at }.id(), text);
+                prop_assert_eq!(occurrence(at).id(), text);
             }
         }
     }

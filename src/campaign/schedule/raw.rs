@@ -48,6 +48,33 @@ pub struct RawSchedule {
     /// What becomes of an occurrence that nobody ran in its window.
     #[serde(default)]
     pub missed: Missed,
+    /// The times are meant in each recipient's own time zone, which stands in `timezone_column`. Each zone is a wave
+    /// of the run, with its own window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_time: Option<bool>,
+    /// The column of the audience that holds the recipient's IANA time zone. Needed with `local_time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1), example = &"timezone")]
+    pub timezone_column: Option<String>,
+    /// What becomes of recipients whose time zone is missing or not known, with `local_time`. Default: `skip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_timezone: Option<UnknownTimezone>,
+    /// Hours in which nothing is sent: by the recipient's clock with `local_time`, else by that of `timezone`. What
+    /// falls into them waits for their end, and expires where its window ends before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = super::QUIET_HOURS), example = "22:00-08:00")]
+    pub quiet_hours: Option<String>,
+}
+
+/// What becomes of recipients whose time zone is missing or not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnknownTimezone {
+    /// They get nothing, and are counted as skipped.
+    #[default]
+    Skip,
+    /// The campaign's `timezone` stands for theirs.
+    Default,
 }
 
 /// What becomes of an occurrence that nobody ran in its window.

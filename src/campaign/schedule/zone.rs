@@ -17,13 +17,18 @@ static DATABASE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bu
 /// # Errors
 /// Says that there is none, and which name is nearest.
 pub fn time_zone(name: &str) -> Result<TimeZone, String> {
-    DATABASE.get(name).map_err(|_| {
+    known(name).ok_or_else(|| {
         let known: Vec<String> = DATABASE.available().map(|name| name.to_string()).collect();
         match nearest(name, known.iter().map(String::as_str)) {
             Some(known) => format!("there is no time zone `{name}`; did you mean `{known}`?"),
             None => format!("there is no time zone `{name}`; name one as Europe/Berlin or UTC"),
         }
     })
+}
+
+/// As [`time_zone`], for a name out of an audience. `Etc/Unknown`, which some devices report, is none.
+pub(super) fn known(name: &str) -> Option<TimeZone> {
+    DATABASE.get(name).ok().filter(|zone| !zone.is_unknown())
 }
 
 #[cfg(test)]
@@ -41,5 +46,6 @@ mod tests {
             time_zone("+02:00").unwrap_err(),
             "there is no time zone `+02:00`; name one as Europe/Berlin or UTC"
         );
+        assert!(time_zone("Etc/Unknown").is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 mod daylight_saving;
 mod due;
+mod waves;
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
