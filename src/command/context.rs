@@ -77,6 +77,18 @@ pub(super) fn warn(diagnostics: &Diagnostics) {
     }
 }
 
+/// The workspace and its campaign files, unread; `None` where a mistake is in the way, which loading tells.
+pub(super) fn list(global: &Global) -> Result<Option<(Workspace, Vec<PathBuf>)>, Failure> {
+    Ok(crate::campaign::list(&options(global)?))
+}
+
+/// Where a timer's apply keeps its agenda: beside the state.
+pub(super) fn agenda_path(workspace: &Workspace) -> PathBuf {
+    let mut name = state_path(workspace).as_os_str().to_owned();
+    name.push(".agenda");
+    PathBuf::from(name)
+}
+
 fn state_path(workspace: &Workspace) -> &Path {
     match &workspace.state {
         StateLocation::Sqlite(path) => path,

@@ -9,11 +9,12 @@ use super::context::Context;
 use super::failure::Failure;
 use crate::apply::{Due, Intention, Known, decide};
 use crate::audience::Access;
+use crate::campaign::schedule::Occurrence;
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, RunHeader, digest};
-use crate::prepare::{self, Occurrence, Rest};
+use crate::prepare::{self, Rest};
 use crate::report;
 use crate::report::progress::PlanProgress;
 use crate::state::{Run, Store};
@@ -25,8 +26,8 @@ pub(super) struct Planned {
     pub(super) plans: Vec<Plan>,
     /// Why other runs that are due cannot be planned.
     pub(super) failed: Vec<prepare::Error>,
-    /// Occurrences that nobody ran in their windows.
-    pub(super) missed: Vec<RunHeader>,
+    /// Occurrences that are not sent any more, by the reason.
+    pub(super) missed: BTreeMap<String, Vec<RunHeader>>,
     /// Up to when the occurrences of campaigns have their fate, once the plans are frozen and what was missed is recorded.
     pub(super) answered: BTreeMap<String, Timestamp>,
     /// Unfinished runs whose campaign is as it was frozen.
@@ -79,11 +80,11 @@ pub(super) fn plan_due(
     due.retain(|(campaign, due)| {
         let mistakes = prepare::check(&campaign.draft(), context.access);
         let has_mistakes = mistakes.has_errors();
-        if has_mistakes && let Some(at) = due.at {
-            planned.answered.insert(campaign.id.clone(), at);
+        if has_mistakes && let Some(Occurrence { opens_at, .. }) = due.scheduled {
+            planned.answered.insert(campaign.id.clone(), opens_at);
             planned.failed.push(prepare::Error::Mistakes(mistakes));
         }
-        due.at.is_some() && !has_mistakes
+        due.scheduled.is_some() && !has_mistakes
     });
     planned.plan(&due, context.access, store, now);
     Ok(planned)
@@ -124,8 +125,9 @@ fn decide_all<'c>(
         for intention in decide(campaign, &digest::hex(&campaign.content_digest()), &known, now) {
             match intention {
                 Intention::Start(occurrence) => due.push((campaign, occurrence)),
-                Intention::Miss(Due { occurrence, expires_at, .. }) => {
-                    planned.missed.push(RunHeader::new(campaign, &occurrence, expires_at));
+                Intention::Miss { due: Due { occurrence, expires_at, .. }, why } => {
+                    let missed = RunHeader::new(campaign, &occurrence, expires_at);
+                    planned.missed.entry(why).or_default().push(missed);
                     planned.answered.insert(campaign.id.clone(), now);
                 }
                 // How it is sent may be changed under way: an operator's way to slow a run down.
@@ -149,7 +151,7 @@ fn decide_all<'c>(
 /// Makes one plan: of a run, or of what is left of it.
 pub(super) fn plan_one(
     campaign: &Campaign,
-    occurrence: Occurrence<'_>,
+    occurrence: prepare::Occurrence<'_>,
     access: Access,
     rest: Option<&Rest>,
     store: Option<&dyn Store>,
@@ -168,11 +170,11 @@ impl Planned {
     /// Plans what is due. An occurrence that cannot be planned has no fate yet: the next apply meets it again.
     fn plan(&mut self, due: &[(&Campaign, Due)], access: Access, store: Option<&dyn Store>, now: Timestamp) {
         for (campaign, due) in due {
-            let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
+            let occurrence = prepare::Occurrence { name: &due.occurrence, expires_at: due.expires_at };
             let plan = plan_one(campaign, occurrence, access, None, store);
-            if let Some(at) = due.at {
+            if let Some(Occurrence { opens_at, .. }) = due.scheduled {
                 let answered = self.answered.entry(campaign.id.clone()).or_insert(now);
-                *answered = if plan.is_err() { at.min(*answered) } else { *answered };
+                *answered = if plan.is_err() { opens_at.min(*answered) } else { *answered };
             }
             match plan {
                 Ok(plan) => self.plans.push(plan),
@@ -222,8 +224,8 @@ impl Planned {
         for (run, opens_at) in &self.waiting {
             text += &report::plan::waiting(run, *opens_at);
         }
-        for missed in &self.missed {
-            text += &report::plan::missed(missed);
+        for (why, missed) in &self.missed {
+            text.extend(missed.iter().map(|run| report::plan::missed(run, why)));
         }
         for run in &self.held {
             text += &report::plan::held(run);
