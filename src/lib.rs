@@ -50,6 +50,10 @@ pub mod prepare;
 
 pub mod state;
 
+pub mod calendar;
+
+pub mod timer;
+
 pub mod executor;
 
 pub mod sandbox;

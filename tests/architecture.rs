@@ -18,6 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["diagnostic", "spill", "campaign", "audience", "message"]),
     ("prepare", &["diagnostic", "campaign", "audience", "message", "plan"]),
     ("state", &["diagnostic", "outcome", "spill", "campaign", "postgres", "plan"]),
+    ("calendar", &["campaign", "plan", "state"]),
+    ("timer", &["campaign"]),
     ("executor", &["outcome", "campaign", "state"]),
     ("apply", &["outcome", "campaign", "plan", "state", "executor", "timpush"]),
     ("sandbox", &["outcome", "timpush"]),
@@ -31,6 +33,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "prepare",
             "state",
+            "calendar",
+            "timer",
             "executor",
             "apply",
             "timpush",
@@ -49,6 +53,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "prepare",
             "state",
+            "calendar",
+            "timer",
             "executor",
             "apply",
             "sandbox",
@@ -59,7 +65,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Decide only: time and randomness are arguments.
-const PURE: &[&str] = &["campaign", "message", "plan", "outcome", "executor", "diagnostic"];
+const PURE: &[&str] =
+    &["campaign", "message", "plan", "outcome", "calendar", "timer", "executor", "diagnostic"];
 
 /// The one part of a pure module that meets the file system.
 const SHELL: &[&str] = &["campaign/loader"];

@@ -21,8 +21,11 @@ mod schema;
 mod state;
 mod status;
 mod target;
+mod timers;
+mod upcoming;
 mod usersig;
 mod validate;
+mod when;
 mod who;
 
 use std::path::PathBuf;
@@ -100,6 +103,8 @@ enum Command {
     Schema(schema::Args),
     /// Show what would be sent, and send nothing
     Plan(plan::Args),
+    /// Show what is due in the next days, and whether there is time for it
+    Upcoming(upcoming::Args),
     /// Send what is due, or go on where an earlier apply stopped
     Apply(apply::Args),
     /// Show every run and where its recipients stand
@@ -116,6 +121,10 @@ enum Command {
     Resume(who::Word),
     /// Give up what remains of a run: it is counted as skipped, and never sent
     Cancel(who::Word),
+    /// Have systemd apply what is due: a hardened service and its timers
+    Systemd(timers::Systemd),
+    /// Print the line with which cron applies what is due
+    Crontab(timers::Service),
     /// Verify, export, import, back up or adopt the state
     State(state::Args),
     /// Print a UserSig, to try the vendor's API by hand
@@ -141,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(global, &args),
+        Command::Upcoming(args) => upcoming::run(global, &args),
         Command::Apply(args) => apply::run(global, &args),
         Command::Status(args) => status::run(global, &args),
         Command::Failures(args) => failures::run(global, &args),
@@ -149,6 +159,8 @@ pub fn main() -> ExitCode {
         Command::Pause(args) => pause::run(global, &args),
         Command::Resume(args) => resume::run(global, &args),
         Command::Cancel(args) => cancel::run(global, &args),
+        Command::Systemd(args) => timers::systemd(global, &args),
+        Command::Crontab(args) => timers::crontab(global, &args),
         Command::State(args) => state::run(global, &args),
         Command::Usersig(args) => usersig::run(global, &args),
         Command::Sandbox(args) => sandbox::run(&args),

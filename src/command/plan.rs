@@ -8,6 +8,8 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::planning::{Planned, occurrence_of, plan_all, plan_one};
+use super::upcoming::calendar;
+use super::when::When;
 use super::{Format, Global, context, output};
 use crate::audience::Access;
 use crate::report;
@@ -21,6 +23,12 @@ pub(super) struct Args {
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// Plan as if it were then, with the state as it is now: an instant (2026-11-24T09:00Z) or so long from now (3d)
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    at: Option<When>,
+    /// Show also what is due after that: up to an instant, or for so long
+    #[arg(long, value_name = "WHEN", value_parser = When::parse)]
+    until: Option<When>,
     /// Exit with 2 where there is something to send, and with 0 only where there is not
     #[arg(long)]
     detailed_exitcode: bool,
@@ -33,13 +41,22 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut context = context::load_campaigns(global, &args.paths, Access::Files)?;
     context.profile = args.profile;
     let store = context::open_to_plan(&context)?;
-    let planned = plan_all(&context, store.as_deref(), Timestamp::now())?;
+    let now = Timestamp::now();
+    let now = args.at.map_or(now, |at| at.from(now));
+    let planned = plan_all(&context, store.as_deref(), now)?;
+    let calendar = match args.until {
+        Some(until) => Some(calendar(&context, &planned, store.as_deref(), now, until.from(now))?),
+        None => None,
+    };
     output::print(&match args.format {
-        Format::Json => report::plan::json(&planned.summaries(&context.workspace)),
+        Format::Json => report::plan::json(&planned.summaries(&context.workspace), calendar.as_ref()),
         Format::Text => planned.text(&context.workspace),
     })?;
     if args.format == Format::Text {
         output::print(&drift(&context, &planned, store.as_deref())?)?;
+        if let Some(calendar) = &calendar {
+            output::print(&format!("\n{}", report::calendar::text(calendar)))?;
+        }
     }
     planned.refuse_changed()?;
     if args.detailed_exitcode && planned.sends_something() {

@@ -169,6 +169,11 @@ impl Plan {
         self.totals.sizes.calls()
     }
 
+    /// The calls of each of [`Plan::waves`].
+    pub fn wave_sizes(&self) -> &[Sizes] {
+        &self.totals.waves
+    }
+
     /// The batches, in sending order.
     pub fn batches(&self) -> Batches<'_> {
         Batches::new(self)

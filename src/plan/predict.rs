@@ -45,6 +45,18 @@ impl Sizes {
         self.calls.iter().map(|&calls| u64::from(calls)).sum()
     }
 
+    /// How many recipients they have.
+    pub fn recipients(&self) -> u64 {
+        (0..).zip(&self.calls).map(|(size, &calls)| size * u64::from(calls)).sum()
+    }
+
+    /// Seconds that a call takes from the pace, on average.
+    pub fn gap(&self, rate: &Rate) -> f64 {
+        let gaps =
+            (0..).zip(&self.calls).map(|(size, &calls)| f64::from(calls) * rate.gap(size).as_secs_f64());
+        gaps.sum::<f64>() / self.calls().max(1) as f64
+    }
+
     /// Seconds from the first call's leaving to the last call's leaving.
     ///
     /// The first call leaves at 0, and each later one when the call before it has used up its share of both limits:

@@ -15,6 +15,8 @@ const SAMPLES: usize = 3;
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) sizes: Sizes,
+    /// Of each wave.
+    pub(super) waves: Vec<Sizes>,
     pub(super) messages: u32,
     /// The first recipients of the first messages.
     pub(super) samples: Vec<Sample>,
@@ -36,7 +38,7 @@ impl Plan {
     where
         C::Error: fmt::Display,
     {
-        let mut totals = Totals::default();
+        let mut totals = Totals { waves: vec![Sizes::new(); self.waves.len()], ..Totals::default() };
         let mut choices = std::collections::BTreeMap::new();
         let mut audience = Feed::new("pushplan.audience/2");
         let mut plan = Feed::new("pushplan.plan/2");
@@ -66,6 +68,7 @@ impl Plan {
                 }
             }
             totals.sizes.push(batch.recipients);
+            totals.waves[batch.wave as usize].push(batch.recipients);
             audience.text(batch.accounts_json);
             plan.number(u64::from(batch.wave) << 32 | u64::from(msg_random));
             plan.text(&data_id);

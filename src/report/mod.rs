@@ -1,5 +1,6 @@
 //! Views of plans, runs and mistakes: text for people, JSON for machines. Nothing is computed here.
 
+pub mod calendar;
 pub mod diagnostics;
 pub mod failures;
 pub mod number;
@@ -8,6 +9,7 @@ pub mod planning;
 pub mod progress;
 pub mod sandbox;
 pub mod status;
+pub mod timer;
 
 /// JSON as a machine reads it and a person can: indented, with a final newline.
 fn json_text(value: &serde_json::Value) -> String {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::number::{duration, grouped};
+use crate::calendar::Calendar;
 use crate::executor::Pause;
 use crate::plan::RunHeader;
 use crate::plan::summary::{Sample, Summaries, Summary};
@@ -54,9 +55,13 @@ fn sample_text(sample: &Sample) -> String {
     format!("{}: {} | {}", sample.account, field("Title"), field("Desc"))
 }
 
-/// All plans, for machines.
-pub fn json(summaries: &Summaries) -> String {
-    super::json_text(&json!(summaries))
+/// All plans, for machines, and the calendar where it was asked for.
+pub fn json(summaries: &Summaries, calendar: Option<&Calendar>) -> String {
+    let mut value = json!(summaries);
+    if let Some(calendar) = calendar {
+        value["calendar"] = json!(calendar);
+    }
+    super::json_text(&value)
 }
 
 /// A run that goes on.

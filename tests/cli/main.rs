@@ -4,6 +4,7 @@ mod apply;
 #[path = "../support/bench.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
+mod calendar;
 mod operator;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]

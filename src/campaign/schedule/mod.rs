@@ -41,7 +41,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 pub use check::Report;
@@ -49,11 +49,12 @@ pub use due::Due;
 pub use occurrence::{Occurrence, parse_occurrence_id};
 pub use quiet_hours::{QUIET_HOURS, QuietHours};
 pub use raw::{Instants, Missed, RawSchedule, UnknownTimezone};
+pub use rule::Rule;
 pub use wave::{NoWave, Wave, Window};
 pub use zone::time_zone;
 
 use local_time::LocalTime;
-use rule::{Rule, instant_of};
+use rule::instant_of;
 
 /// The longest window where the author wrote none. Late is worse than never.
 const EXPIRES_AFTER_MOST: Duration = Duration::from_secs(24 * 3600);
@@ -83,6 +84,22 @@ impl Schedule {
         &self.zone
     }
 
+    /// What makes it due, without bounds and exceptions.
+    pub fn rule(&self) -> &Rule {
+        &self.rule
+    }
+
+    /// A wall-clock time of the rule that the clocks of `timezone` jump over between two instants, so that it runs at
+    /// the end of the jump, and nothing is due then otherwise.
+    pub fn jumped_over(&self, from: Timestamp, until: Timestamp) -> Option<DateTime> {
+        self.rule.jumped_over(&self.zone, from, until)
+    }
+
+    /// The hours in which nothing is sent.
+    pub fn quiet_hours(&self) -> Option<QuietHours> {
+        self.quiet_hours
+    }
+
     /// What becomes of an occurrence nobody ran in its window.
     pub fn missed(&self) -> Missed {
         self.missed
@@ -94,10 +111,18 @@ impl Schedule {
         self.instants(from).take_while(move |at| *at < until).map(|at| self.occurrence(at))
     }
 
+    /// The occurrences that open after `after`, until `until`, in order.
+    pub fn openings(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Occurrence> + '_ {
+        // None opens after its `at`.
+        self.instants(after)
+            .map(|at| self.occurrence(at))
+            .skip_while(move |occurrence| occurrence.opens_at <= after)
+            .take_while(move |occurrence| occurrence.opens_at <= until)
+    }
+
     /// The first occurrence that opens after `now`.
     pub fn next_after(&self, now: Timestamp) -> Option<Occurrence> {
-        // None opens after its `at`.
-        self.instants(now).map(|at| self.occurrence(at)).find(|occurrence| occurrence.opens_at > now)
+        self.openings(now, Timestamp::MAX).next()
     }
 
     /// An occurrence of this schedule at an instant, as [`parse_occurrence_id`] reads one back. That the

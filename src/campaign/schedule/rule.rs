@@ -7,14 +7,19 @@ use jiff::{SignedDuration, Timestamp};
 
 /// When a campaign is due, without bounds and exceptions.
 #[derive(Debug, Clone)]
-pub(super) enum Rule {
+pub enum Rule {
     /// These instants, in order, each once.
     At(Vec<Timestamp>),
     /// The wall-clock times a cron expression matches.
     Cron(Box<Cron>),
-    /// `first`, and every `step_s` seconds (1 or more) after it on the wall clock: `1d` keeps its time of day over a change of the
+    /// `first`, and every `step_s` seconds after it on the wall clock: `1d` keeps its time of day over a change of the
     /// clocks, and `6h` the same four times.
-    Every { first: DateTime, step_s: i64 },
+    Every {
+        /// The first time.
+        first: DateTime,
+        /// Seconds to the next one, and so on; 1 or more.
+        step_s: i64,
+    },
 }
 
 impl Rule {
@@ -36,6 +41,18 @@ impl Rule {
         });
         // Times before `from` come from the first pass of a repeated hour; equal ones from a skipped hour.
         Box::new(instants.filter(move |at| *at >= from && last.replace(*at) != Some(*at)))
+    }
+
+    /// A wall-clock time that the zone's clocks jump over between two instants, and that is not due at the end of
+    /// the jump anyway.
+    pub(super) fn jumped_over(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Option<DateTime> {
+        zone.following(from).take_while(|change| change.timestamp() < until).find_map(|change| {
+            let at = change.timestamp();
+            let before = zone.to_offset(at.checked_sub(SignedDuration::from_nanos(1)).ok()?);
+            let (jump, landing) = (before.to_datetime(at), change.offset().to_datetime(at));
+            let local = self.local_from(jump).filter(|local| *local < landing)?;
+            (self.local_from(landing) != Some(landing)).then_some(local)
+        })
     }
 
     /// The first wall-clock time at or after `from`; a cron's may be less than a second before it.

@@ -4,7 +4,7 @@ use super::*;
 use crate::campaign::schedule::{NoWave, Window};
 
 /// 09:00 in each recipient's zone on 24 November, for two hours.
-fn nine_o_clock(more: Json) -> Schedule {
+fn nine_o_clock(more: &Json) -> Schedule {
     let mut written = json!({
         "at": "2026-11-24T09:00", "local_time": true, "timezone_column": "tz", "expires_after": "2h",
     });
@@ -29,7 +29,7 @@ fn written(windows: Result<Vec<Window>, NoWave>) -> Result<Vec<String>, NoWave> 
 
 #[test]
 fn each_zone_has_the_wall_clock_time_as_its_own_instant_across_the_date_line() {
-    let schedule = nine_o_clock(json!({}));
+    let schedule = nine_o_clock(&json!({}));
     for (zone, opens) in [
         ("Pacific/Kiritimati", "2026-11-23T19:00:00Z/2026-11-23T21:00:00Z"),
         ("Pacific/Chatham", "2026-11-23T19:15:00Z/2026-11-23T21:15:00Z"),
@@ -49,7 +49,7 @@ fn the_run_is_due_from_the_first_zone_on_the_earth_to_the_last() {
         ("Pacific/Kiritimati", "20261123T1900Z"),
         ("Etc/GMT+12", "20261124T2100Z"),
     ] {
-        let schedule = nine_o_clock(json!({ "timezone": zone }));
+        let schedule = nine_o_clock(&json!({ "timezone": zone }));
         for (now, runs) in [
             ("2026-11-23T18:59:59Z", false),
             ("2026-11-23T19:00:00Z", true),
@@ -118,8 +118,8 @@ fn what_a_zone_jumps_over_gives_way_to_what_comes_right_after() {
 
 #[test]
 fn unknown_zones_are_skipped_or_stand_under_the_campaigns_own() {
-    let skip = nine_o_clock(json!({ "timezone": "Europe/Berlin" }));
-    let default = nine_o_clock(json!({ "timezone": "Europe/Berlin", "unknown_timezone": "default" }));
+    let skip = nine_o_clock(&json!({ "timezone": "Europe/Berlin" }));
+    let default = nine_o_clock(&json!({ "timezone": "Europe/Berlin", "unknown_timezone": "default" }));
     for zone in [None, Some(""), Some("Mars/Olympus"), Some("+02:00"), Some("Etc/Unknown")] {
         assert_eq!(skip.wave(&first(&skip), zone), Err(NoWave::UnknownTimezone), "{zone:?}");
         let berlin = default.wave(&first(&default), Some("europe/berlin")).unwrap();
@@ -141,21 +141,21 @@ fn without_local_time_there_is_one_wave_whatever_the_zone() {
 
 #[test]
 fn what_falls_into_quiet_hours_waits_for_their_end_or_expires() {
-    let night = |more: Json| {
+    let night = |more: &Json| {
         let mut written = json!({ "quiet_hours": "22:00-08:00", "timezone": "Asia/Shanghai" });
         written.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         schedule(written)
     };
     // Sent until ten, and again from eight until it expires at noon.
-    let evening = night(json!({ "at": "2026-11-24T21:00", "expires_after": "15h" }));
+    let evening = night(&json!({ "at": "2026-11-24T21:00", "expires_after": "15h" }));
     assert_eq!(
         windows(&evening, "").unwrap(),
         ["2026-11-24T13:00:00Z/2026-11-24T14:00:00Z", "2026-11-25T00:00:00Z/2026-11-25T04:00:00Z"]
     );
-    let late = night(json!({ "at": "2026-11-24T23:00", "expires_after": "10h" }));
+    let late = night(&json!({ "at": "2026-11-24T23:00", "expires_after": "10h" }));
     assert_eq!(windows(&late, "").unwrap(), ["2026-11-25T00:00:00Z/2026-11-25T01:00:00Z"]);
 
-    let hourly = night(json!({ "cron": "0 * * * *", "starts": "2026-11-24T21:00" }));
+    let hourly = night(&json!({ "cron": "0 * * * *", "starts": "2026-11-24T21:00" }));
     let fate: Vec<_> = hourly
         .occurrences(Timestamp::MIN, Timestamp::MAX)
         .take(12)
@@ -167,7 +167,7 @@ fn what_falls_into_quiet_hours_waits_for_their_end_or_expires() {
 
 #[test]
 fn quiet_hours_are_by_the_recipients_clock_under_local_time() {
-    let schedule = nine_o_clock(json!({ "quiet_hours": "08:00-10:00" }));
+    let schedule = nine_o_clock(&json!({ "quiet_hours": "08:00-10:00" }));
     assert_eq!(windows(&schedule, "Asia/Tokyo").unwrap(), ["2026-11-24T01:00:00Z/2026-11-24T02:00:00Z"]);
     assert_eq!(windows(&schedule, "UTC").unwrap(), ["2026-11-24T10:00:00Z/2026-11-24T11:00:00Z"]);
 }
@@ -193,7 +193,7 @@ fn what_is_quiet_until_it_expires_is_listed_as_missed_when_it_opens() {
 #[test]
 fn send_sends_the_waves_late_that_have_passed_before_anybody_ran_them() {
     let of = |missed: &str, zone: &str| {
-        let schedule = nine_o_clock(json!({ "missed": missed }));
+        let schedule = nine_o_clock(&json!({ "missed": missed }));
         let due = schedule.due(at("2026-11-24T09:30Z"), &|_| false, Timestamp::MIN);
         written(schedule.wave(&due.run[0], Some(zone)).map(|wave| wave.windows)).unwrap().remove(0)
     };
