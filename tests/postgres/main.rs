@@ -20,6 +20,9 @@ mod operator;
 mod peer;
 #[path = "../support/place_database.rs"]
 mod place;
+#[path = "../support/place_file.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
+mod place_file;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod server;
