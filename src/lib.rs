@@ -30,6 +30,7 @@
 
 pub mod diagnostic;
 pub mod outcome;
+pub(crate) mod spill;
 
 pub mod timpush;
 

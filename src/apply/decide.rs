@@ -38,6 +38,8 @@ pub struct Due {
     pub occurrence: String,
     /// What is not sent by then is skipped.
     pub expires_at: Option<Timestamp>,
+    /// The instant of the schedule that it is; `None` where the campaign has none.
+    pub scheduled: Option<Occurrence>,
 }
 
 impl Due {
@@ -81,7 +83,7 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
             revision => format!("r{revision}"),
         };
         match of(&occurrence) {
-            None => intentions.push(Intention::Start(Due { occurrence, expires_at: None })),
+            None => intentions.push(Intention::Start(Due { occurrence, expires_at: None, scheduled: None })),
             Some(run) if !open(&run) => intentions.push(settled(run)),
             Some(_) => {}
         }
@@ -93,7 +95,11 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
     let due = schedule.due(now, &|occurrence: &Occurrence| of(&occurrence.id()).is_some(), since);
     let nothing = intentions.is_empty() && due.run.is_empty();
     intentions.extend(due.run.into_iter().map(|occurrence| {
-        Intention::Start(Due { occurrence: occurrence.id(), expires_at: Some(occurrence.expires_at) })
+        Intention::Start(Due {
+            occurrence: occurrence.id(),
+            expires_at: Some(occurrence.expires_at),
+            scheduled: Some(occurrence),
+        })
     }));
     if nothing {
         let current = runs.iter().find(|run| run.expires_at.is_some_and(|at| at > now));
@@ -157,11 +163,22 @@ mod tests {
     const NOW: &str = "2026-11-23T12:00Z";
 
     fn decided(more: &str, content: &str, runs: &[Run]) -> Vec<Intention> {
-        decide(&campaign(more), content, runs, at(NOW))
+        let mut decided = decide(&campaign(more), content, runs, at(NOW));
+        for intention in &mut decided {
+            if let Intention::Start(due) = intention {
+                let scheduled = due.scheduled.take().map(|occurrence| occurrence.id());
+                assert!(scheduled.is_none_or(|id| id == due.occurrence));
+            }
+        }
+        decided
     }
 
     fn start(occurrence: &str, expires_at: Option<&str>) -> Intention {
-        Intention::Start(Due { occurrence: occurrence.to_owned(), expires_at: expires_at.map(at) })
+        Intention::Start(Due {
+            occurrence: occurrence.to_owned(),
+            expires_at: expires_at.map(at),
+            scheduled: None,
+        })
     }
 
     #[test]

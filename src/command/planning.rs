@@ -4,15 +4,16 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::output;
 use crate::apply::{Intention, decide};
-use crate::audience::Access;
+use crate::campaign::schedule::parse_occurrence_id;
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, digest};
 use crate::prepare::{self, Occurrence, Rest};
 use crate::report;
-use crate::report::progress::PlanProgress;
+use crate::report::planning::PlanProgress;
 use crate::state::{Run, Store};
 
 /// What is to be done, campaign by campaign.
@@ -78,8 +79,9 @@ pub(super) fn plan_all(
     }
     let mut failed = Vec::new();
     for (campaign, due) in due {
-        let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
-        match plan_one(campaign, occurrence, context.access, None, store) {
+        let occurrence =
+            Occurrence { name: &due.occurrence, expires_at: due.expires_at, scheduled: due.scheduled };
+        match plan_one(campaign, occurrence, context, None, store) {
             Ok(plan) => planned.plans.push(plan),
             Err(error) => failed.push(error),
         }
@@ -91,7 +93,7 @@ pub(super) fn plan_all(
 pub(super) fn plan_one(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
-    access: Access,
+    context: &Context,
     rest: Option<&Rest>,
     store: Option<&dyn Store>,
 ) -> Result<Plan, prepare::Error> {
@@ -100,9 +102,21 @@ pub(super) fn plan_one(
     let taken = |random: u32, data_id: &str| {
         store.is_some_and(|store| store.has_key(random, data_id).unwrap_or(false))
     };
-    let plan = prepare::prepare(campaign, occurrence, access, rest, &taken, &|rows| progress.show(rows));
+    let plan =
+        prepare::prepare(campaign, occurrence, context.access, rest, &taken, &|moment| progress.show(moment));
     progress.finish();
+    if context.profile && plan.is_ok() {
+        output::say(progress.profile().trim_end());
+    }
     plan
+}
+
+/// The occurrence of a run that is there already, as its campaign's schedule has it now.
+pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> Occurrence<'a> {
+    let schedule = campaign.schedule.as_ref();
+    let scheduled =
+        schedule.and_then(|schedule| Some(schedule.occurrence(parse_occurrence_id(&run.occurrence)?)));
+    Occurrence { name: &run.occurrence, expires_at: run.expires_at, scheduled }
 }
 
 impl Planned {

@@ -45,6 +45,9 @@ pub enum Error {
     /// There is no connection to the state's database.
     #[error(transparent)]
     Connect(#[from] crate::postgres::Error),
+    /// The plan's temporary file fails: what was to be written cannot be had.
+    #[error(transparent)]
+    Plan(#[from] crate::spill::Error),
     /// Another runner has taken the state over; this one commits nothing more.
     #[error(
         "this runner has lost the state {place} to another one: {holder}\nNothing further was sent or committed. What was in flight is in doubt for the other one."

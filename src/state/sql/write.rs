@@ -18,7 +18,7 @@ pub(super) struct NewRun<'a> {
     pub(super) header: &'a RunHeader,
     pub(super) audience_digest: &'a str,
     pub(super) plan_digest: &'a str,
-    pub(super) recipients: u32,
+    pub(super) recipients: u64,
     pub(super) hold: Option<Hold>,
 }
 
@@ -56,28 +56,26 @@ pub(super) fn insert_batches(
     plan: &Plan,
     first_message: u32,
 ) -> Result<(), Fault> {
-    let numbered: Vec<_> = (first_message..).zip(plan.messages()).collect();
-    for chunk in numbered.chunks(CHUNK) {
-        let rows: Vec<Vec<Cell<'_>>> =
-            chunk.iter().map(|(number, message)| cells![run, *number, &*message.json].into()).collect();
-        database.execute_each("INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)", &rows)?;
-    }
     let waves = insert_waves(database, run, plan.waves())?;
+    let mut messages = Inserts::new(database, "INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)");
     let mut insert = BatchInsert::new(database, run);
-    let mut json = String::new();
-    for batch in plan.batches() {
-        json.clear();
-        batch.accounts_json(&mut json);
+    let mut batches = plan.batches();
+    while let Some(batch) = batches.next()? {
+        let message = first_message + batch.message;
+        if batch.begins_message {
+            messages.push(cells![run, message, batch.message_json().into_owned()].into())?;
+        }
         let row = NewBatch {
             number: batch.number,
-            msg_random: batch.msg_random,
-            data_id: batch.data_id.to_owned(),
-            message: first_message + batch.message,
+            msg_random: batch.msg_random(),
+            data_id: batch.data_id(),
+            message,
             wave: waves[batch.wave as usize],
-            recipients: batch.recipients(),
+            recipients: batch.recipients,
         };
-        insert.insert(row, &json)?;
+        insert.insert(row, batch.accounts_json)?;
     }
+    messages.finish()?;
     insert.finish()
 }
 
@@ -112,41 +110,62 @@ pub(super) struct NewBatch {
 
 /// Inserts batches with their accounts.
 pub(super) struct BatchInsert<'d> {
-    database: &'d dyn Database,
     run: i64,
     packer: Packer,
-    batches: Vec<Vec<Cell<'static>>>,
-    accounts: Vec<Vec<Cell<'static>>>,
+    batches: Inserts<'d>,
+    accounts: Inserts<'d>,
 }
 
 impl<'d> BatchInsert<'d> {
     pub(super) fn new(database: &'d dyn Database, run: i64) -> Self {
-        Self { database, run, packer: Packer::default(), batches: Vec::new(), accounts: Vec::new() }
+        let batches = Inserts::new(
+            database,
+            "INSERT INTO batch (id, msg_random, data_id, message, wave, recipients, status, attempts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0)",
+        );
+        let accounts = Inserts::new(database, "INSERT INTO account (batch, json) VALUES (?1, ?2)");
+        Self { run, packer: Packer::default(), batches, accounts }
     }
 
     pub(super) fn insert(&mut self, batch: NewBatch, accounts_json: &str) -> Result<(), Fault> {
         let NewBatch { number, msg_random, data_id, message, wave, recipients } = batch;
         let id = batch_id(self.run, number);
-        self.batches.push(cells![id, msg_random, data_id, message, wave, recipients].into());
-        self.accounts.push(cells![id, self.packer.pack(accounts_json)?].into());
-        if self.batches.len() == CHUNK { self.flush() } else { Ok(()) }
+        // In this order: accounts refer to their batch.
+        self.batches.push(cells![id, msg_random, data_id, message, wave, recipients].into())?;
+        self.accounts.push(cells![id, self.packer.pack(accounts_json)?].into())
     }
 
     /// Must be called after the last batch.
-    pub(super) fn finish(mut self) -> Result<(), Fault> {
-        self.flush()
+    pub(super) fn finish(self) -> Result<(), Fault> {
+        self.batches.finish()?;
+        self.accounts.finish()
+    }
+}
+
+/// One statement for many rows, which are handed over in chunks.
+struct Inserts<'d> {
+    database: &'d dyn Database,
+    sql: &'static str,
+    rows: Vec<Vec<Cell<'static>>>,
+}
+
+impl<'d> Inserts<'d> {
+    fn new(database: &'d dyn Database, sql: &'static str) -> Self {
+        Self { database, sql, rows: Vec::with_capacity(CHUNK) }
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        self.database.execute_each(
-            "INSERT INTO batch (id, msg_random, data_id, message, wave, recipients, status, attempts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0)",
-            &self.batches,
-        )?;
-        self.database.execute_each("INSERT INTO account (batch, json) VALUES (?1, ?2)", &self.accounts)?;
-        self.batches.clear();
-        self.accounts.clear();
+    fn push(&mut self, row: Vec<Cell<'static>>) -> Result<(), Fault> {
+        self.rows.push(row);
+        if self.rows.len() < CHUNK {
+            return Ok(());
+        }
+        self.database.execute_each(self.sql, &self.rows)?;
+        self.rows.clear();
         Ok(())
+    }
+
+    fn finish(self) -> Result<(), Fault> {
+        self.database.execute_each(self.sql, &self.rows)
     }
 }
 
