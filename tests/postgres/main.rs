@@ -4,6 +4,7 @@
 //! its state in a database. A real server is found or installed, and started on loopback.
 #![cfg(target_os = "linux")]
 
+mod access;
 #[path = "../cli/apply.rs"]
 mod apply;
 #[path = "../support/bench.rs"]
