@@ -30,7 +30,7 @@
 
 pub mod diagnostic;
 pub mod outcome;
-pub(crate) mod spill;
+pub mod spill;
 
 pub mod timpush;
 

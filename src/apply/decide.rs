@@ -1,5 +1,7 @@
 //! What is to be done about a campaign, from what the state knows and what is due. Pure.
 
+use std::cell::RefCell;
+
 use jiff::Timestamp;
 
 use crate::campaign::schedule::Occurrence;
@@ -11,8 +13,17 @@ use crate::state::{Run, RunStatus};
 pub enum Intention {
     /// Plan, freeze and send a run that is due.
     Start(Due),
+    /// Record an occurrence that nobody ran in its window.
+    Miss(Due),
     /// Go on with a run from its frozen audience.
     Resume(Run),
+    /// All that remains of a run waits for a wave that is not open yet.
+    Wait {
+        /// The run.
+        run: Run,
+        /// When the wave opens.
+        opens_at: Timestamp,
+    },
     /// A person or the breaker has paused a run; `resume` lets it go on.
     Held(Run),
     /// A run is unfinished, and its campaign is no longer what it was frozen from.
@@ -38,7 +49,7 @@ pub struct Due {
     pub occurrence: String,
     /// What is not sent by then is skipped.
     pub expires_at: Option<Timestamp>,
-    /// The instant of the schedule that it is; `None` where the campaign has none.
+    /// The instant of the schedule that it is; `None` for a campaign without one, which is due when a person applies it.
     pub scheduled: Option<Occurrence>,
 }
 
@@ -49,12 +60,37 @@ impl Due {
     }
 }
 
-/// Decides for one campaign. `runs` are the state's runs of this campaign, `content_digest` is what the
-/// campaign's file says now.
+impl From<Occurrence> for Due {
+    fn from(occurrence: Occurrence) -> Self {
+        Self {
+            occurrence: occurrence.id(),
+            expires_at: Some(occurrence.expires_at),
+            scheduled: Some(occurrence),
+        }
+    }
+}
+
+/// What the state knows of one campaign.
+pub struct Known<'k> {
+    /// Its runs of which something remains or is in doubt, the latest frozen first.
+    pub open: &'k [Run],
+    /// Finds any of its runs by id.
+    pub find: &'k dyn Fn(&str) -> Option<Run>,
+    /// Up to when its occurrences have their fate; `None` where no apply has seen it yet.
+    pub answered: Option<Timestamp>,
+}
+
+/// Decides for one campaign. `content_digest` is what the campaign's file says now.
 ///
 /// Unfinished runs come first, those of earlier occurrences and revisions included: what remains of them is
-/// sent where their window is open, and counted as skipped where it has closed.
-pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Timestamp) -> Vec<Intention> {
+/// sent where their window is open, and counted as skipped where it has closed. An occurrence that is a run already,
+/// whatever became of it, is never started again: not where the clock was set back either.
+pub fn decide(
+    campaign: &Campaign,
+    content_digest: &str,
+    known: &Known<'_>,
+    now: Timestamp,
+) -> Vec<Intention> {
     // The campaign file may ask for batches in doubt to be sent again, also after the run has ended with some.
     let resends = campaign.delivery.on_in_doubt == OnInDoubt::Resend;
     let open = |run: &&Run| match run.status() {
@@ -64,46 +100,49 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
             false
         }
     };
-    let mut intentions: Vec<Intention> = runs
-        .iter()
-        .filter(open)
-        .map(|run| match (run.status(), run.content_digest == content_digest) {
-            (RunStatus::Paused, _) => Intention::Held(run.clone()),
-            (_, true) => Intention::Resume(run.clone()),
-            (_, false) => Intention::Changed(run.clone()),
-        })
-        .collect();
-    let of = |occurrence: &str| runs.iter().find(|run| run.occurrence == occurrence);
-    let settled =
-        |run: &Run| Intention::Settled { run: run.clone(), changed: run.content_digest != content_digest };
+    let changed = |run: &Run| run.content_digest != content_digest;
+    let intention = |run: &Run| match (run.status(), run.waits_until) {
+        (RunStatus::Paused, _) => Intention::Held(run.clone()),
+        (RunStatus::Waiting, Some(opens_at)) if opens_at > now => {
+            Intention::Wait { run: run.clone(), opens_at }
+        }
+        _ if changed(run) => Intention::Changed(run.clone()),
+        _ => Intention::Resume(run.clone()),
+    };
+    let mut intentions: Vec<Intention> = known.open.iter().filter(open).map(intention).collect();
+    let settled = |run: Run| Intention::Settled { changed: changed(&run), run };
 
     let Some(schedule) = &campaign.schedule else {
         let occurrence = match campaign.revision {
             1 => "once".to_owned(),
             revision => format!("r{revision}"),
         };
-        match of(&occurrence) {
-            None => intentions.push(Intention::Start(Due { occurrence, expires_at: None, scheduled: None })),
-            Some(run) if !open(&run) => intentions.push(settled(run)),
+        let due = Due { occurrence, expires_at: None, scheduled: None };
+        match (known.find)(&due.run_id(&campaign.id)) {
+            None => intentions.push(Intention::Start(due)),
+            Some(run) if !open(&&run) => intentions.push(settled(run)),
             Some(_) => {}
         }
         return intentions;
     };
 
-    // An occurrence before the first run that the state has seen belongs to the time before the campaign.
-    let since = runs.iter().map(|run| run.frozen_at).min().unwrap_or_else(|| schedule.answers_since(now));
-    let due = schedule.due(now, &|occurrence: &Occurrence| of(&occurrence.id()).is_some(), since);
+    // An occurrence before the campaign was first seen belongs to the time before it.
+    let since = known.answered.unwrap_or_else(|| schedule.answers_since(now));
+    let current = RefCell::new(None);
+    let is_settled = |occurrence: &Occurrence| {
+        let run = (known.find)(&Due::from(*occurrence).run_id(&campaign.id));
+        let is_settled = run.is_some();
+        if let Some(run) = run.filter(|run| run.expires_at.is_some_and(|at| at > now)) {
+            current.replace(Some(run));
+        }
+        is_settled
+    };
+    let due = schedule.due(now, &is_settled, since);
     let nothing = intentions.is_empty() && due.run.is_empty();
-    intentions.extend(due.run.into_iter().map(|occurrence| {
-        Intention::Start(Due {
-            occurrence: occurrence.id(),
-            expires_at: Some(occurrence.expires_at),
-            scheduled: Some(occurrence),
-        })
-    }));
+    intentions.extend(due.missed.into_iter().map(|occurrence| Intention::Miss(occurrence.into())));
+    intentions.extend(due.run.into_iter().map(|occurrence| Intention::Start(occurrence.into())));
     if nothing {
-        let current = runs.iter().find(|run| run.expires_at.is_some_and(|at| at > now));
-        intentions.extend(current.map(settled));
+        intentions.extend(current.into_inner().map(settled));
         intentions.push(Intention::NotDue { next: due.next });
     }
     intentions
@@ -113,7 +152,10 @@ pub fn decide(campaign: &Campaign, content_digest: &str, runs: &[Run], now: Time
 mod tests {
     use std::path::Path;
 
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::campaign::schedule::parse_occurrence_id;
     use crate::campaign::{Delivery, read_campaign, read_workspace};
     use crate::state::{Hold, Tally};
 
@@ -163,22 +205,22 @@ mod tests {
     const NOW: &str = "2026-11-23T12:00Z";
 
     fn decided(more: &str, content: &str, runs: &[Run]) -> Vec<Intention> {
-        let mut decided = decide(&campaign(more), content, runs, at(NOW));
-        for intention in &mut decided {
-            if let Intention::Start(due) = intention {
-                let scheduled = due.scheduled.take().map(|occurrence| occurrence.id());
-                assert!(scheduled.is_none_or(|id| id == due.occurrence));
-            }
-        }
-        decided
+        let open: Vec<Run> =
+            runs.iter().filter(|run| run.tally.remaining + run.tally.in_doubt > 0).cloned().collect();
+        let find = |id: &str| runs.iter().find(|run| run.id == id).cloned();
+        let answered = runs.iter().map(|run| run.frozen_at).min();
+        decide(&campaign(more), content, &Known { open: &open, find: &find, answered }, at(NOW))
     }
 
     fn start(occurrence: &str, expires_at: Option<&str>) -> Intention {
-        Intention::Start(Due {
-            occurrence: occurrence.to_owned(),
-            expires_at: expires_at.map(at),
-            scheduled: None,
-        })
+        let expires_at = expires_at.map(at);
+        let scheduled = parse_occurrence_id(occurrence).zip(expires_at).map(|(at, expires_at)| Occurrence {
+            at,
+            opens_at: at,
+            expires_at,
+            late_from: None,
+        });
+        Intention::Start(Due { occurrence: occurrence.to_owned(), expires_at, scheduled })
     }
 
     #[test]
@@ -228,6 +270,38 @@ mod tests {
             matches!(told[..], [Intention::Settled { .. }, Intention::NotDue { next: Some(_) }]),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn what_nobody_ran_in_its_window_is_missed_once() {
+        let daily = "schedule: { cron: \"0 9 * * *\", expires_after: 2h }";
+        let first = Run { frozen_at: at("2026-11-21T09:00Z"), ..run("20261121T0900Z", finished()) };
+        let missed = |day: u8| {
+            let at = at(&format!("2026-11-{day}T09:00Z"));
+            let expires_at = at + SignedDuration::from_hours(2);
+            Intention::Miss(Occurrence { at, opens_at: at, expires_at, late_from: None }.into())
+        };
+        let next = Intention::NotDue { next: Some(at("2026-11-24T09:00Z")) };
+        assert_eq!(
+            decided(daily, CONTENT, std::slice::from_ref(&first)),
+            [missed(22), missed(23), next.clone()]
+        );
+        let recorded = ["20261122T0900Z", "20261123T0900Z"]
+            .map(|occurrence| Run { hold: Some(Hold::Missed), ..run(occurrence, Tally::default()) });
+        assert_eq!(decided(daily, CONTENT, &[&[first][..], &recorded].concat()), [next]);
+    }
+
+    #[test]
+    fn a_run_whose_next_wave_is_not_open_waits_and_goes_on_when_it_is() {
+        let waits = |until: &str| Run { waits_until: Some(at(until)), ..run("once", unfinished()) };
+        let later = waits("2026-11-23T12:01Z");
+        let opens_at = at("2026-11-23T12:01Z");
+        assert_eq!(
+            decided("", CONTENT, std::slice::from_ref(&later)),
+            [Intention::Wait { run: later.clone(), opens_at }]
+        );
+        let open = waits(NOW);
+        assert_eq!(decided("", CONTENT, std::slice::from_ref(&open)), [Intention::Resume(open.clone())]);
     }
 
     #[test]

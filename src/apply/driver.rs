@@ -1,28 +1,37 @@
-//! The plain loop around the executor: it carries out steps and hands in what happened.
+//! The plain loop around the executor: it carries out steps and hands in what happened, of all runs at once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep_until;
 use tracing::{debug, warn};
 
 use super::journal::{Journal, Reply};
 use super::signals::Signals;
-use crate::executor::{End, Event, Executor, Pause, Step, Tick};
+use crate::executor::{End, Event, Fleet, Pause, Step, Tick, Turn};
 use crate::outcome::{Answer, Outcome};
-use crate::state::{self, Attempt, Payload, Tally};
+use crate::state::{self, Attempt, Hold, Payload, Tally};
 use crate::timpush::{Call, Client};
 
-/// How long calls in flight are waited for once the run is to stop.
+/// How long calls in flight are waited for once a run is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// How often the observer is told, and a person's word to pause is looked for.
 const PROGRESS: Duration = Duration::from_millis(100);
 
+/// What is told of a run while it is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News<'a> {
+    /// How it goes on.
+    Moment(Progress),
+    /// It has come to its end, and that is on record.
+    Ended(&'a End),
+}
+
 /// A moment of a run, for progress bars.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
     /// Where the recipients stand.
     pub tally: Tally,
@@ -34,115 +43,212 @@ pub struct Progress {
     pub draining: bool,
 }
 
-/// Drives one run to its end. `start` is tick 0.
-///
-/// # Errors
-/// Where the state cannot be written. What was in flight then stays open in the state, and is in doubt when
-/// it is taken up again.
-pub(super) async fn drive(
-    executor: &mut Executor,
-    journal: &mut Journal,
-    client: &Arc<Client>,
-    from: &str,
-    start: Instant,
-    signals: &mut Signals,
-    observe: &mut dyn FnMut(Progress),
-) -> state::Result<End> {
-    let now = || Tick(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
-    let mut payloads: HashMap<Attempt, Payload> = HashMap::new();
-    let mut calls: JoinSet<(Attempt, Outcome)> = JoinSet::new();
-    let mut in_flight: Vec<Attempt> = Vec::new();
-    let mut drain_until: Option<Instant> = None;
-    let mut next_progress = Instant::now();
+/// One run on its way: what the executor does not know of it.
+#[derive(Debug)]
+pub(super) struct Sending {
+    id: String,
+    from: String,
+    client: Arc<Client>,
+    /// What calls need whose intents are durable.
+    payloads: HashMap<Attempt, Payload>,
+    in_flight: HashMap<Attempt, AbortHandle>,
+    /// Until when calls in flight are waited for, where the run is stopping.
+    drain_until: Option<Instant>,
+    end: Option<End>,
+}
 
-    loop {
-        let wake = match executor.poll(now()) {
-            Step::Commit(changes) => {
-                journal.commit(changes);
-                continue;
+impl Sending {
+    pub(super) fn new(id: &str, from: &str, client: Arc<Client>) -> Self {
+        Self {
+            id: id.to_owned(),
+            from: from.to_owned(),
+            client,
+            payloads: HashMap::new(),
+            in_flight: HashMap::new(),
+            drain_until: None,
+            end: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn drain(&mut self) {
+        self.drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
+    }
+}
+
+/// Drives runs to their ends. `runs` are those of the fleet, in its order.
+#[derive(Debug)]
+pub(super) struct Driver<'d> {
+    pub(super) fleet: Fleet,
+    pub(super) runs: Vec<Sending>,
+    pub(super) journal: &'d mut Journal,
+    /// Tick 0.
+    pub(super) start: Instant,
+}
+
+type Calls = JoinSet<(usize, Attempt, Outcome)>;
+
+impl Driver<'_> {
+    /// Drives all runs to their ends.
+    ///
+    /// # Errors
+    /// Where the state cannot be written. What was in flight then stays open in the state, and is in doubt when
+    /// it is taken up again.
+    pub(super) async fn drive(
+        mut self,
+        signals: &mut Signals,
+        observe: &mut dyn FnMut(&str, News<'_>),
+    ) -> state::Result<()> {
+        let mut calls = Calls::new();
+        let mut next_progress = Instant::now();
+        let mut unrecorded = self.runs.len();
+        let mut signalled = false;
+
+        while unrecorded > 0 {
+            let wake = match self.fleet.poll(self.now()) {
+                Turn::Do { run, step } => {
+                    self.carry_out(run, step, &mut calls);
+                    continue;
+                }
+                Turn::Wait(tick) => tick.map(|tick| self.start + Duration::from_micros(tick.0)),
+                Turn::Done => None,
+            };
+            if next_progress <= Instant::now() {
+                let running: Vec<usize> = self.fleet.running().collect();
+                for &run in &running {
+                    observe(&self.runs[run].id, News::Moment(self.progress(run)));
+                }
+                self.journal.ask_holds(running);
+                next_progress = Instant::now() + PROGRESS;
             }
+            let drain =
+                self.runs.iter().filter(|run| !run.in_flight.is_empty()).filter_map(|run| run.drain_until);
+            let wake = drain.chain(wake).fold(next_progress, Instant::min);
+
+            tokio::select! {
+                biased;
+                Some(reply) = self.journal.reply() => match reply? {
+                    Reply::Committed(run, begun) => {
+                        self.runs[run].payloads.extend(begun);
+                        self.fleet.handle(self.now(), run, Event::Durable);
+                    }
+                    Reply::Held(held) => held.into_iter().for_each(|(run, hold)| self.hold(run, hold)),
+                    Reply::Recorded(run) => {
+                        unrecorded -= 1;
+                        let run = &self.runs[run];
+                        observe(&run.id, News::Ended(run.end.as_ref().expect("recorded after it ended")));
+                    }
+                },
+                Some(ended) = calls.join_next() => match ended {
+                    Ok((run, attempt, outcome)) => self.answered(run, attempt, outcome),
+                    // Given up by us, and answered for.
+                    Err(error) if error.is_cancelled() => {}
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                },
+                () = signals.stopped(), if !signalled => {
+                    signalled = true;
+                    for run in self.fleet.running().collect::<Vec<_>>() {
+                        self.runs[run].drain();
+                    }
+                    self.fleet.interrupt(self.now(), &Pause::Signal);
+                }
+                () = sleep_until(wake.into()) => self.give_up_waiting(),
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Tick {
+        Tick(u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn carry_out(&mut self, number: usize, step: Step, calls: &mut Calls) {
+        let run = &mut self.runs[number];
+        match step {
+            Step::Commit(changes) => self.journal.commit(number, changes),
             Step::Send(attempt) => {
-                let payload = payloads.remove(&attempt).expect("a begun attempt has its payload");
-                in_flight.push(attempt);
-                calls.spawn(call(Arc::clone(client), attempt, from.to_owned(), payload));
-                continue;
+                let payload = run.payloads.remove(&attempt).expect("a begun attempt has its payload");
+                let call = call(Arc::clone(&run.client), number, attempt, run.from.clone(), payload);
+                run.in_flight.insert(attempt, calls.spawn(call));
             }
             Step::Renew => {
-                warn!("the UserSig has expired: signing anew");
-                client.renew();
-                continue;
+                warn!(run = run.id, "the UserSig has expired: signing anew");
+                run.client.renew();
             }
             Step::Finished(end) => {
-                observe(progress(executor, now(), false));
-                return Ok(end);
+                run.payloads.clear();
+                self.journal.record(number, end.clone());
+                run.end = Some(end);
             }
-            Step::Wait(tick) => Some(start + Duration::from_micros(tick.0)),
-            Step::Idle => None,
-        };
-        if next_progress <= Instant::now() {
-            observe(progress(executor, now(), drain_until.is_some()));
-            journal.ask_hold();
-            next_progress = Instant::now() + PROGRESS;
         }
-        let wake = [wake, Some(next_progress), drain_until].into_iter().flatten().min();
-        let wake = wake.unwrap_or(next_progress);
+    }
 
-        tokio::select! {
-            biased;
-            Some(reply) = journal.reply() => match reply? {
-                Reply::Committed(begun) => {
-                    payloads.extend(begun);
-                    executor.handle(now(), Event::Durable);
-                }
-                Reply::Hold(None) => {}
-                Reply::Hold(Some(_)) => {
-                    drain_until.get_or_insert_with(|| Instant::now() + DRAIN);
-                    executor.handle(now(), Event::Interrupted(Pause::Operator));
-                }
-            },
-            Some(ended) = calls.join_next() => {
-                let (attempt, outcome) = ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-                in_flight.retain(|other| *other != attempt);
-                log(attempt, &outcome);
-                executor.handle(now(), Event::Answered(attempt, outcome));
-            }
-            () = signals.stopped(), if drain_until.is_none() => {
-                drain_until = Some(Instant::now() + DRAIN);
-                executor.handle(now(), Event::Interrupted(Pause::Signal));
-            }
-            () = sleep_until(wake.into()) => {
-                if drain_until.is_some_and(|until| until <= Instant::now()) {
-                    // Dropping the set ends the calls.
-                    calls = JoinSet::new();
-                    for attempt in in_flight.drain(..) {
-                        let why = Answer::local("stopped before the answer came");
-                        executor.handle(now(), Event::Answered(attempt, Outcome::InDoubt(why)));
-                    }
+    fn answered(&mut self, number: usize, attempt: Attempt, outcome: Outcome) {
+        let run = &mut self.runs[number];
+        // One that came while it was given up was answered for.
+        if run.in_flight.remove(&attempt).is_some() {
+            log(&run.id, attempt, &outcome);
+            self.fleet.handle(self.now(), number, Event::Answered(attempt, outcome));
+        }
+    }
+
+    /// A person's word, said while the run is sent.
+    fn hold(&mut self, run: usize, hold: Hold) {
+        if self.runs[run].end.is_some() {
+            return;
+        }
+        self.runs[run].drain();
+        let event = match hold {
+            Hold::Cancelled => Event::Cancelled,
+            Hold::Paused | Hold::Breaker | Hold::Missed => Event::Interrupted(Pause::Operator),
+        };
+        self.fleet.handle(self.now(), run, event);
+    }
+
+    /// Ends the calls that a stopping run has waited for long enough.
+    fn give_up_waiting(&mut self) {
+        let now = self.now();
+        for (number, run) in self.runs.iter_mut().enumerate() {
+            if run.drain_until.is_some_and(|until| until <= Instant::now()) {
+                for (attempt, call) in run.in_flight.drain() {
+                    call.abort();
+                    let why = Answer::local("stopped before the answer came");
+                    self.fleet.handle(now, number, Event::Answered(attempt, Outcome::InDoubt(why)));
                 }
             }
         }
     }
+
+    fn progress(&self, run: usize) -> Progress {
+        let executor = self.fleet.run(run);
+        Progress {
+            tally: executor.tally(),
+            in_flight: executor.in_flight(),
+            held_for: self.fleet.line(run).held_until().map(|until| until.since(self.now())),
+            draining: self.runs[run].drain_until.is_some(),
+        }
+    }
 }
 
-async fn call(client: Arc<Client>, attempt: Attempt, from: String, payload: Payload) -> (Attempt, Outcome) {
+async fn call(
+    client: Arc<Client>,
+    run: usize,
+    attempt: Attempt,
+    from: String,
+    payload: Payload,
+) -> (usize, Attempt, Outcome) {
     let Payload { accounts_json, message_json, msg_random, data_id } = payload;
     let call = Call::new(&from, &accounts_json, msg_random, &message_json, &data_id);
-    (attempt, client.batch(&call).await)
+    (run, attempt, client.batch(&call).await)
 }
 
-fn progress(executor: &Executor, now: Tick, draining: bool) -> Progress {
-    Progress {
-        tally: executor.tally(),
-        in_flight: executor.in_flight(),
-        held_for: executor.held_until().map(|until| until.since(now)),
-        draining,
-    }
-}
-
-fn log(attempt: Attempt, outcome: &Outcome) {
+fn log(run: &str, attempt: Attempt, outcome: &Outcome) {
     let Attempt { batch, number } = attempt;
     match outcome.answer() {
-        None => debug!(batch, attempt = number, "accepted"),
-        Some(answer) => warn!(batch, attempt = number, class = outcome.class(), "{answer}"),
+        None => debug!(run, batch, attempt = number, "accepted"),
+        Some(answer) => warn!(run, batch, attempt = number, class = outcome.class(), "{answer}"),
     }
 }

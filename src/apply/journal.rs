@@ -1,31 +1,46 @@
 //! The store on a thread of its own, so that an `fsync` never holds up the calls in flight.
 //!
-//! One commit at a time: while one is under way the executor gathers the changes of the next, which makes
-//! groups as large as the disk is slow.
+//! One journal for all runs, in the order in which their executors asked. One commit a run at a time: while one is
+//! under way the executor gathers the changes of the next, which makes groups as large as the disk is slow.
 
-use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc as channel;
 
-use crate::state::{self, Attempt, Change, Hold, Payload, Store};
+use super::ahead::Ahead;
+use crate::executor::{End, Pause};
+use crate::state::{self, Attempt, Change, Hold, Note, Payload, Store};
 
-/// What the thread is asked.
+/// What the thread is asked. Runs go by their number.
 #[derive(Debug)]
 enum Ask {
-    Commit(Vec<Change>),
-    Hold,
+    Commit(usize, Vec<Change>),
+    Holds(Vec<usize>),
+    Record(usize, End),
 }
 
 /// What it answers, in the order of the asks.
 #[derive(Debug)]
 pub(super) enum Reply {
     /// Durable; the attempts that were begun, each with what its call needs.
-    Committed(Vec<(Attempt, Payload)>),
-    /// Whether the run is held back now.
-    Hold(Option<Hold>),
+    Committed(usize, Vec<(Attempt, Payload)>),
+    /// The runs that are held back now.
+    Held(Vec<(usize, Hold)>),
+    /// How the run ended is on record.
+    Recorded(usize),
+}
+
+/// What the journal needs to know of its runs.
+#[derive(Debug)]
+pub(super) struct Book {
+    /// Their ids, by number.
+    pub(super) runs: Vec<String>,
+    /// Who sends them.
+    pub(super) who: String,
+    /// The wall clock at tick 0.
+    pub(super) start: Timestamp,
 }
 
 /// A handle to the thread that commits.
@@ -38,17 +53,28 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Hands the store to a thread that commits changes of one run.
-    pub(super) fn start(mut store: Box<dyn Store>, run: &str) -> Self {
+    /// Hands the store to a thread that commits changes of these runs.
+    pub(super) fn start(mut store: Box<dyn Store>, book: Book) -> Self {
         let (asks, asked) = mpsc::channel::<Ask>();
         let (reply, replies) = channel::unbounded_channel();
-        let run: Arc<str> = run.into();
         let thread = std::thread::spawn(move || {
-            while let Ok(ask) = asked.recv() {
-                let done = match ask {
-                    Ask::Commit(changes) => commit(store.as_mut(), &run, &changes),
-                    Ask::Hold => store.hold(&run).map(Reply::Hold),
+            let mut ahead: Vec<Ahead> = book.runs.iter().map(|_| Ahead::default()).collect();
+            // The run that committed last is the one to commit next, most likely.
+            let mut idle: Option<usize> = None;
+            loop {
+                let ask = match asked.try_recv() {
+                    Err(_)
+                        if idle.is_some_and(|run| ahead[run].read_some(store.as_mut(), &book.runs[run])) =>
+                    {
+                        continue;
+                    }
+                    now => now.or_else(|_| asked.recv()),
                 };
+                let Ok(ask) = ask else { break };
+                if let Ask::Commit(run, _) = ask {
+                    idle = Some(run);
+                }
+                let done = book.answer(store.as_mut(), ask, &mut ahead);
                 let failed = done.is_err();
                 // After a failed commit the state's word is what stands; nothing more is tried on it.
                 if reply.send(done).is_err() || failed {
@@ -61,13 +87,18 @@ impl Journal {
     }
 
     /// Asks for a commit.
-    pub(super) fn commit(&self, changes: Vec<Change>) {
-        self.ask(Ask::Commit(changes));
+    pub(super) fn commit(&self, run: usize, changes: Vec<Change>) {
+        self.ask(Ask::Commit(run, changes));
     }
 
-    /// Asks whether a person holds the run back.
-    pub(super) fn ask_hold(&self) {
-        self.ask(Ask::Hold);
+    /// Asks which of these runs a person holds back.
+    pub(super) fn ask_holds(&self, runs: Vec<usize>) {
+        self.ask(Ask::Holds(runs));
+    }
+
+    /// Asks to write down how a run ended.
+    pub(super) fn record(&self, run: usize, end: End) {
+        self.ask(Ask::Record(run, end));
     }
 
     fn ask(&self, ask: Ask) {
@@ -88,12 +119,56 @@ impl Journal {
     }
 }
 
-fn commit(store: &mut dyn Store, run: &str, changes: &[Change]) -> state::Result<Reply> {
+impl Book {
+    fn answer(&self, store: &mut dyn Store, ask: Ask, ahead: &mut [Ahead]) -> state::Result<Reply> {
+        match ask {
+            Ask::Commit(run, changes) => commit(store, &self.runs[run], &changes, &mut ahead[run])
+                .map(|begun| Reply::Committed(run, begun)),
+            Ask::Holds(runs) => {
+                let holds = runs.into_iter().map(|run| Ok((run, store.hold(&self.runs[run])?)));
+                let holds: Vec<_> = holds.collect::<state::Result<_>>()?;
+                Ok(Reply::Held(
+                    holds.into_iter().filter_map(|(run, hold)| hold.map(|hold| (run, hold))).collect(),
+                ))
+            }
+            Ask::Record(run, end) => self.record(store, &self.runs[run], &end).map(|()| Reply::Recorded(run)),
+        }
+    }
+
+    /// Writes down how a run ended. What the breaker stopped stays so until a person lets it go on.
+    fn record(&self, store: &mut dyn Store, run: &str, end: &End) -> state::Result<()> {
+        let now = Timestamp::now();
+        let note = |why: String| Note { who: self.who.clone(), why };
+        let stopped = |store: &mut dyn Store, why: String| store.decree(run, "stopped", &[], &note(why), now);
+        match end {
+            End::Complete => store.decree(run, "ended", &[], &note(String::new()), now),
+            End::Waiting(until) => {
+                let until = super::clock::instant(self.start, *until);
+                store.set_waiting(run, until, &note(format!("its next wave opens at {until:.0}")), now)
+            }
+            End::Paused(Pause::Breaker(why)) => {
+                store.set_hold(run, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
+            }
+            // The person's own event says who and why.
+            End::Paused(Pause::Operator) => Ok(()),
+            End::Paused(Pause::Signal) => stopped(store, "a signal".to_owned()),
+            End::Paused(Pause::Vendor(answer) | Pause::Unavailable(answer)) => {
+                stopped(store, answer.to_string())
+            }
+        }
+    }
+}
+
+fn commit(
+    store: &mut dyn Store,
+    run: &str,
+    changes: &[Change],
+    ahead: &mut Ahead,
+) -> state::Result<Vec<(Attempt, Payload)>> {
     store.commit(run, changes, Timestamp::now())?;
     let begun = changes.iter().filter_map(|change| match change {
         Change::Begin(attempt) => Some(*attempt),
         _ => None,
     });
-    let payloads = begun.map(|attempt| Ok((attempt, store.payload(run, attempt.batch)?)));
-    payloads.collect::<state::Result<_>>().map(Reply::Committed)
+    begun.map(|attempt| Ok((attempt, ahead.payload(store, run, attempt.batch)?))).collect()
 }

@@ -1,26 +1,30 @@
-//! Carries a run out: drives the executor against the store, the client, the clock and the signals.
+//! Carries runs out: drives the executor against the store, the clients, the clock and the signals.
 //!
 //! It decides nothing about sending: which batch, when, and what to make of an answer is the executor's, and
 //! what an answer means is [`crate::timpush`]'s.
 
+mod ahead;
+mod clock;
 mod decide;
 mod driver;
 mod journal;
 mod signals;
 
-pub use decide::{Due, Intention, decide};
-pub use driver::Progress;
+pub use decide::{Due, Intention, Known, decide};
+pub use driver::{News, Progress};
 pub use signals::Signals;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::executor::{End, Executor, Limits, Pace, Pause, Settings, Tick};
-use crate::state::{self, Hold, Note, Run, Store};
+use crate::executor::{Executor, Fleet, Limits, Line, Pace, Settings, Tick};
+use crate::state::{self, Note, Run, Store};
 use crate::timpush::Client;
-use journal::Journal;
+use driver::{Driver, Sending};
+use journal::{Book, Journal};
 
 /// Attempts of an earlier runner that are older than this cannot count against the rate, even where the wall
 /// clock was set in between.
@@ -29,92 +33,96 @@ const REMEMBER: SignedDuration = SignedDuration::from_hours(1);
 /// Most attempts that are remembered: more than any rate allows in a second.
 const REMEMBER_MOST: usize = 2_000;
 
-/// What carries a run out. `limits` are the app's.
+/// A run that is to be sent, and with what.
+#[derive(Debug)]
+pub struct Order {
+    /// The run, as it is to be delivered now.
+    pub run: Run,
+    /// A client of its app.
+    pub client: Arc<Client>,
+    /// Its app's limits; the same for all runs of the app.
+    pub limits: Limits,
+}
+
+/// What carries runs out.
 #[derive(Debug)]
 pub struct Runner {
-    /// The app's client.
-    pub client: Arc<Client>,
-    /// The app's limits.
-    pub limits: Limits,
     /// Whether to stop.
     pub signals: Signals,
-    /// Who runs it, for the run's events.
+    /// Who runs them, for the runs' events.
     pub who: String,
+    /// How long waves that are not open yet are waited for.
+    pub stay: Duration,
 }
 
 impl Runner {
-    /// Takes a run up and sends what remains of it. The store comes back whatever happens.
+    /// Takes runs up and sends what remains of them, all at once and in order of deadline where they share a rate. The
+    /// store comes back whatever happens.
     ///
     /// # Errors
     /// Where the state cannot be read or written; nothing is sent after that.
-    pub async fn run(
+    pub async fn send(
         &mut self,
         mut store: Box<dyn Store>,
-        run: &Run,
-        observe: &mut dyn FnMut(Progress),
-    ) -> (Box<dyn Store>, state::Result<End>) {
-        let mut executor = match self.executor(store.as_mut(), run) {
-            Ok(executor) => executor,
+        orders: Vec<Order>,
+        observe: &mut dyn FnMut(&str, News<'_>),
+    ) -> (Box<dyn Store>, state::Result<()>) {
+        let (wall, start) = (Timestamp::now(), Instant::now());
+        let (fleet, runs) = match self.take_up(store.as_mut(), orders, wall) {
+            Ok(fleet) => fleet,
             Err(error) => return (store, Err(error)),
         };
-        let start = Instant::now();
-        let mut journal = Journal::start(store, &run.id);
-        let end = driver::drive(
-            &mut executor,
-            &mut journal,
-            &self.client,
-            &run.from,
-            start,
-            &mut self.signals,
-            observe,
-        )
-        .await;
-        let mut store = journal.stop();
-        let end = end.and_then(|end| self.record(store.as_mut(), run, &end).map(|()| end));
-        (store, end)
+        let ids = runs.iter().map(|run| run.id().to_owned()).collect();
+        let book = Book { runs: ids, who: self.who.clone(), start: wall };
+        let mut journal = Journal::start(store, book);
+        let driver = Driver { fleet, runs, journal: &mut journal, start };
+        let sent = driver.drive(&mut self.signals, observe).await;
+        (journal.stop(), sent)
     }
 
-    /// Writes down how it ended. What the breaker stopped stays so until a person lets it go on.
-    fn record(&self, store: &mut dyn Store, run: &Run, end: &End) -> state::Result<()> {
-        let now = Timestamp::now();
-        let note = |why: String| Note { who: self.who.clone(), why };
-        match end {
-            End::Complete => store.decree(&run.id, "ended", &[], &note(String::new()), now),
-            End::Paused(Pause::Breaker(why)) => {
-                store.set_hold(&run.id, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
-            }
-            // The person's own event says who and why.
-            End::Paused(Pause::Operator) => Ok(()),
-            End::Paused(Pause::Signal) => {
-                store.decree(&run.id, "stopped", &[], &note("a signal".to_owned()), now)
-            }
-            End::Paused(Pause::Vendor(answer) | Pause::Unavailable(answer)) => {
-                store.decree(&run.id, "stopped", &[], &note(answer.to_string()), now)
-            }
+    fn take_up(
+        &self,
+        store: &mut dyn Store,
+        orders: Vec<Order>,
+        now: Timestamp,
+    ) -> state::Result<(Fleet, Vec<Sending>)> {
+        let mut fleet = Fleet::default();
+        let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+        let mut runs = Vec::new();
+        let mut waves = orders.into_iter().map(|order| Ok((store.waves(&order.run.id)?, order)));
+        let mut orders: Vec<_> = waves.by_ref().collect::<state::Result<_>>()?;
+        drop(waves);
+        orders.sort_by_key(|(waves, _)| clock::deadline(now, waves));
+        for (waves, Order { run, client, limits }) in orders {
+            let line = match lines.get(&run.app) {
+                Some(line) => *line,
+                None => fleet.add_line(line(store, &run.app, limits, now)?),
+            };
+            lines.insert(run.app.clone(), line);
+            let note = Note { who: self.who.clone(), why: String::new() };
+            let batches = store.take_up(&run.id, &note, now)?;
+            let tally = store.run(&run.id)?.tally;
+            let settings = Settings {
+                delivery: run.delivery,
+                waves: clock::openings(now, &waves),
+                stay_until: Tick::default() + self.stay,
+            };
+            fleet.add_run(line, Executor::new(settings, batches, tally));
+            runs.push(Sending::new(&run.id, &run.from, client));
         }
-    }
-
-    fn executor(&self, store: &mut dyn Store, run: &Run) -> state::Result<Executor> {
-        let now = Timestamp::now();
-        let remembered = if self.limits.is_unlimited() {
-            Vec::new()
-        } else {
-            store.last_attempts(&run.app, REMEMBER_MOST, now - REMEMBER)?
-        };
-        let batches = store.take_up(&run.id, &Note { who: self.who.clone(), why: String::new() }, now)?;
-        let tally = store.run(&run.id)?.tally;
-        let settings = Settings {
-            delivery: run.delivery,
-            expires_at: run.expires_at.map(|at| tick_at(now, at)),
-            // Jitter only has to differ between runners.
-            seed: now.as_nanosecond() as u64 ^ u64::from(std::process::id()),
-        };
-        let pace = Pace::new(self.limits, remembered.into_iter().map(u32::from));
-        Ok(Executor::new(settings, batches, tally, pace))
+        Ok((fleet, runs))
     }
 }
 
-/// The tick of an instant, for a driver that starts now.
-fn tick_at(now: Timestamp, at: Timestamp) -> Tick {
-    Tick::default() + Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+/// The line to an app, which remembers what an earlier runner has sent.
+fn line(store: &dyn Store, app: &str, limits: Limits, now: Timestamp) -> state::Result<Line> {
+    let remembered = if limits.is_unlimited() {
+        Vec::new()
+    } else {
+        store.last_attempts(app, REMEMBER_MOST, now - REMEMBER)?
+    };
+    let pace = Pace::new(limits, remembered.into_iter().map(u32::from));
+    // Jitter only has to differ between runners.
+    let seed = now.as_nanosecond() as u64 ^ u64::from(std::process::id());
+    Ok(Line::new(pace, seed))
 }

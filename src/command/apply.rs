@@ -2,24 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::{Planned, occurrence_of, plan_all, plan_one, summary};
+use super::planning::{Planned, occurrence_of, plan_all, plan_due, plan_one, summary};
 use super::target::Target;
 use super::{Global, context, output, who};
-use crate::apply::{Runner, Signals};
+use crate::apply::{News, Order, Runner, Signals};
 use crate::audience::Access;
-use crate::campaign::Workspace;
+use crate::campaign::{Workspace, parse_duration};
 use crate::executor::{End, Pause};
 use crate::plan::Plan;
 use crate::prepare::Rest;
 use crate::report;
-use crate::report::progress::RunProgress;
-use crate::state::{Run, Store, Tally};
+use crate::report::progress::Progresses;
+use crate::state::{Run, RunStatus, Store, Tally};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -35,35 +36,128 @@ pub(super) struct Args {
     /// Give what remains of unfinished runs the content that their campaigns have now
     #[arg(long, conflicts_with = "as_frozen")]
     replan: bool,
+    /// Only what schedules ask for now and runs that were begun, each campaign by itself: for a timer
+    #[arg(long)]
+    due: bool,
+    /// Stay for what becomes due within this time: 30s, 10m
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+    wait: Duration,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    let until = Timestamp::now() + args.wait;
+    let mut exit = Exit::Done;
+    loop {
+        let round = one_round(global, args, until)?;
+        exit = exit.worse(round.exit);
+        let Some(next) = round.next.filter(|next| *next <= until) else { return Ok(exit) };
+        if round.is_stopped || wait_until(next)? {
+            return Ok(exit.worse(Exit::Stopped));
+        }
+    }
+}
+
+/// What one look at the campaigns came to.
+struct Round {
+    exit: Exit,
+    /// When something is due next.
+    next: Option<Timestamp>,
+    /// Was the process asked to stop?
+    is_stopped: bool,
+}
+
+/// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
+fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Failure> {
     let context = context::load_campaigns(global, &args.paths, Access::Connections)?;
     let mut store = context::open_to_write(&context.workspace, "apply")?;
-    let mut planned = plan_all(&context, Some(store.as_ref()), Timestamp::now())?;
+    let now = Timestamp::now();
+    let plan = if args.due { plan_due } else { plan_all };
+    let mut planned = plan(&context, Some(store.as_ref()), now)?;
     if args.as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
     let replans = if args.replan { replan(&mut planned, &context, store.as_ref())? } else { Vec::new() };
-    planned.refuse_changed()?;
-    output::print(&planned.text(&context.workspace))?;
+    if !args.due {
+        planned.refuse_changed()?;
+    }
+    if args.due && planned.does_nothing() {
+        output::print(&report::plan::nothing_due(planned.next(&context.campaigns, now)))?;
+    } else {
+        output::print(&planned.text(&context.workspace))?;
+    }
     for (_, plan) in &replans {
         output::print(&report::plan::text(&summary(plan, &context.workspace)))?;
     }
 
+    let mut is_stopped = false;
     if planned.sends_something() {
         let targets = open_targets(&context.workspace, &planned)?;
         approve(args, &planned)?;
-        let (now, note) = (Timestamp::now(), who::note(""));
+        let note = who::note("");
         for plan in &planned.plans {
             store.freeze(plan, &note, now)?;
         }
         for (run, plan) in &replans {
             store.replan(run, plan, &note, now)?;
         }
-        store = send(store, &planned, &targets)?;
+        settle(store.as_mut(), &planned, now)?;
+        (store, is_stopped) = send(store, &planned, &targets, until)?;
+    } else {
+        settle(store.as_mut(), &planned, now)?;
     }
-    account(store.as_ref(), &planned)
+    let next = planned.next(&context.campaigns, now).map(|(_, at)| at);
+    let exit = account(store.as_ref(), &planned, args.due)?.worse(tell_apart(&mut planned));
+    Ok(Round { exit, next, is_stopped })
+}
+
+/// Records what was missed, and that everything due so far has its fate. Writes nothing where there is nothing new.
+fn settle(store: &mut dyn Store, planned: &Planned, now: Timestamp) -> Result<(), Failure> {
+    let known = store.answered()?;
+    let answered: Vec<(&str, Timestamp)> = planned
+        .answered
+        .iter()
+        .filter(|(campaign, at)| known.get(*campaign).is_none_or(|known| known < at))
+        .map(|(campaign, at)| (campaign.as_str(), *at))
+        .collect();
+    if !planned.missed.is_empty() || !answered.is_empty() {
+        store.settle(&planned.missed, &answered, &who::note("nothing ran it in its window"), now)?;
+    }
+    Ok(())
+}
+
+/// Says what a timer's apply has left alone, campaign by campaign, and what that makes of the exit code.
+fn tell_apart(planned: &mut Planned) -> Exit {
+    let mut exit = Exit::Done;
+    let mut tell = |failure: Failure| {
+        output::failure(&failure);
+        exit = exit.worse(failure.exit());
+    };
+    if let Err(changed) = planned.refuse_changed() {
+        tell(changed);
+    }
+    for error in std::mem::take(&mut planned.failed) {
+        tell(Failure::prepare(vec![error]));
+    }
+    exit
+}
+
+/// Sleeps on the wall clock; true where the process was asked to stop meanwhile.
+fn wait_until(at: Timestamp) -> Result<bool, Failure> {
+    output::say(&format!("waiting until {at:.0}"));
+    runtime()?.block_on(async {
+        let mut signals = listen("stopping")?;
+        loop {
+            // In short sleeps, so that a wall clock that is set is noticed.
+            let left = Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO);
+            if left.is_zero() {
+                return Ok(false);
+            }
+            tokio::select! {
+                () = signals.stopped() => return Ok(true),
+                () = tokio::time::sleep(left.min(Duration::from_secs(1))) => {}
+            }
+        }
+    })
 }
 
 /// New plans for what remains of runs whose campaigns have changed; the runs are to be resumed with them.
@@ -129,63 +223,78 @@ fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
     }
 }
 
+/// Sends; says also whether the process was asked to stop.
 fn send(
-    mut store: Box<dyn Store>,
+    store: Box<dyn Store>,
     planned: &Planned,
     targets: &BTreeMap<String, Target>,
-) -> Result<Box<dyn Store>, Failure> {
-    let mut runs = planned.resumes.clone();
-    for plan in &planned.plans {
-        runs.push(store.run(&plan.header().run_id)?);
+    until: Timestamp,
+) -> Result<(Box<dyn Store>, bool), Failure> {
+    let mut orders = Vec::new();
+    let starts = planned.plans.iter().map(|plan| store.run(&plan.header().run_id));
+    for run in planned.resumes.iter().cloned().map(Ok).chain(starts) {
+        let run = run?;
+        let target = &targets[&run.app];
+        orders.push(Order { client: target.client(run.delivery)?, limits: target.limits(), run });
     }
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let signals =
-            Signals::listen("stopping: waiting up to 5 s for the calls in flight; once more to stop at once")
-                .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
-        for run in runs {
-            let target = &targets[&run.app];
-            let mut runner = Runner {
-                client: target.client(run.delivery)?,
-                limits: target.limits(),
-                signals: signals.clone(),
-                who: who::who(),
-            };
-            let mut progress = RunProgress::new(&run.id);
-            let (back, end) = runner.run(store, &run, &mut |moment| progress.show(moment)).await;
-            store = back;
-            progress.finish();
-            match end.map_err(Failure::StateWhileSending)? {
-                End::Complete => {}
-                End::Paused(pause) => {
-                    output::say(&report::plan::paused(&run.id, &pause));
-                    // The next run would meet the same server; a person asked for all of them to stop.
-                    if !matches!(pause, Pause::Breaker(_) | Pause::Operator) {
-                        break;
-                    }
-                }
+            listen("stopping: waiting up to 5 s for the calls in flight; once more to stop at once")?;
+        let stay = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO);
+        let mut runner = Runner { signals, who: who::who(), stay };
+        let mut progress = Progresses::new();
+        let mut is_stopped = false;
+        let mut observe = |run: &str, news: News<'_>| match news {
+            News::Moment(moment) => progress.show(run, moment),
+            News::Ended(End::Paused(pause)) => {
+                is_stopped |= *pause == Pause::Signal;
+                progress.finish(run, Some(&report::plan::paused(run, pause)));
             }
-        }
-        Ok(store)
+            News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
+        };
+        let (store, sent) = runner.send(store, orders, &mut observe).await;
+        sent.map_err(Failure::StateWhileSending)?;
+        Ok((store, is_stopped))
     })
 }
 
-/// The accounting: a line a run, and the sum as the last line of every apply.
-fn account(store: &dyn Store, planned: &Planned) -> Result<Exit, Failure> {
+/// One thread for the runner and its calls, beside the journal's: to hand calls from thread to thread costs more than
+/// the calls themselves.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))
+}
+
+fn listen(announcement: &'static str) -> Result<Signals, Failure> {
+    Signals::listen(announcement)
+        .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))
+}
+
+/// The accounting: a line a run, and the sum as the last line of every apply. A timer's apply accounts for what it has
+/// sent; what was done with before, or is held back, is not news every minute.
+fn account(store: &dyn Store, planned: &Planned, due: bool) -> Result<Exit, Failure> {
     let mut runs: Vec<Run> = Vec::new();
-    let settled = planned.settled.iter().map(|(run, _)| run);
-    for run in planned.resumes.iter().chain(&planned.held).chain(settled) {
+    let before = planned.held.iter().chain(planned.settled.iter().map(|(run, _)| run));
+    let before = before.chain(planned.waiting.iter().map(|(run, _)| run)).filter(|_| !due);
+    for run in planned.resumes.iter().chain(before) {
         runs.push(store.run(&run.id)?);
     }
     for plan in &planned.plans {
         runs.push(store.run(&plan.header().run_id)?);
     }
+    let acted = planned.sends_something();
+    if due && !acted {
+        return Ok(Exit::Done);
+    }
     let sum: Tally = runs.iter().map(|run| run.tally).sum();
     output::print(&report::plan::accounting(&runs, sum))?;
-    let acted = planned.sends_something();
+    // What waits for a later wave is as it should be.
+    let waiting = runs.iter().filter(|run| run.status() == RunStatus::Waiting);
+    let waiting: u64 = waiting.map(|run| run.tally.remaining).sum();
     Ok(match sum {
-        Tally { remaining: 1.., .. } => Exit::Stopped,
+        Tally { remaining, .. } if remaining > waiting => Exit::Stopped,
         Tally { in_doubt: 1.., .. } => Exit::InDoubt,
         Tally { failed: 1.., .. } if acted => Exit::SomeFailed,
         _ => Exit::Done,

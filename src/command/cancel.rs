@@ -1,4 +1,5 @@
-//! `pushplan cancel`: gives up what remains of a run. A runner that is sending it stops first.
+//! `pushplan cancel`: gives up what remains of a run. A runner that is sending it does so itself, and goes on with its
+//! other runs.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,13 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let mut store = loop {
         match context::open_to_write(&workspace, "cancel") {
             Err(Failure::State(state::Error::Held { .. })) if Instant::now() < patience => {
+                let run = context::require(&workspace, &word.run)?;
+                let events = context::open_to_read(&workspace)?
+                    .map_or(Ok(Vec::new()), |store| store.events(&run.id))?;
+                if run.tally.remaining == 0 && events.last().is_some_and(|event| event.what == "ended") {
+                    output::print(&format!("{}: {}\n", run.id, run.tally))?;
+                    return Ok(Exit::Done);
+                }
                 std::thread::sleep(Duration::from_millis(100));
             }
             opened => break opened?,

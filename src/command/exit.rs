@@ -27,6 +27,24 @@ pub enum Exit {
     Usage = 64,
 }
 
+impl Exit {
+    /// The one of two that a script should know of first: what can be resumed, then what waits for a person.
+    pub(super) fn worse(self, other: Self) -> Self {
+        let rank = |exit| match exit {
+            Self::Done => 0,
+            Self::SomethingToSend => 1,
+            Self::SomeFailed => 2,
+            Self::Refused => 3,
+            Self::Stale => 4,
+            Self::Error => 5,
+            Self::InDoubt => 6,
+            Self::Stopped => 7,
+            Self::Locked | Self::Usage => 8,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

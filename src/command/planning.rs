@@ -1,28 +1,39 @@
 //! What `plan` and `apply` share: what is to be done about each campaign, and the plans of what is due.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
 use jiff::Timestamp;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
-use crate::apply::{Intention, decide};
-use crate::campaign::schedule::parse_occurrence_id;
+use crate::apply::{Due, Intention, Known, decide};
+use crate::campaign::schedule::{Occurrence as Scheduled, parse_occurrence_id};
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
-use crate::plan::{Plan, digest};
+use crate::plan::{Plan, RunHeader, digest};
 use crate::prepare::{self, Occurrence, Rest};
 use crate::report;
 use crate::report::planning::PlanProgress;
 use crate::state::{Run, Store};
 
 /// What is to be done, campaign by campaign.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Planned {
     /// Runs that are due, planned.
     pub(super) plans: Vec<Plan>,
+    /// Why other runs that are due cannot be planned.
+    pub(super) failed: Vec<prepare::Error>,
+    /// Occurrences that nobody ran in their windows.
+    pub(super) missed: Vec<RunHeader>,
+    /// Up to when the occurrences of campaigns have their fate, once the plans are frozen and what was missed is recorded.
+    pub(super) answered: BTreeMap<String, Timestamp>,
     /// Unfinished runs whose campaign is as it was frozen.
     pub(super) resumes: Vec<Run>,
+    /// Runs that wait for a wave, and when it opens.
+    pub(super) waiting: Vec<(Run, Timestamp)>,
     /// Unfinished runs whose campaign has changed, with the campaign as it is now.
     pub(super) changed: Vec<(Campaign, Run)>,
     /// Runs that a person or the breaker has paused.
@@ -42,33 +53,7 @@ pub(super) fn plan_all(
     store: Option<&dyn Store>,
     now: Timestamp,
 ) -> Result<Planned, Failure> {
-    let known = store.map_or(Ok(Vec::new()), Store::runs)?;
-    let mut planned = Planned {
-        plans: Vec::new(),
-        resumes: Vec::new(),
-        changed: Vec::new(),
-        held: Vec::new(),
-        settled: Vec::new(),
-        not_due: Vec::new(),
-    };
-    let mut due = Vec::new();
-    for campaign in &context.campaigns {
-        let runs: Vec<Run> = known.iter().filter(|run| run.campaign == campaign.id).cloned().collect();
-        for intention in decide(campaign, &digest::hex(&campaign.content_digest()), &runs, now) {
-            match intention {
-                Intention::Start(occurrence) => due.push((campaign, occurrence)),
-                // How it is sent may be changed under way: an operator's way to slow a run down.
-                Intention::Resume(run) => {
-                    planned.resumes.push(Run { delivery: campaign.delivery, ..run });
-                }
-                Intention::Changed(run) => planned.changed.push((campaign.clone(), run)),
-                Intention::Held(run) => planned.held.push(run),
-                Intention::Settled { run, changed } => planned.settled.push((run, changed)),
-                Intention::NotDue { next } => planned.not_due.push((campaign.id.clone(), next)),
-            }
-        }
-    }
-
+    let (due, mut planned) = decide_all(context, store, now)?;
     let mut mistakes = Diagnostics::new();
     for (campaign, _) in &due {
         mistakes.append(prepare::check(&campaign.draft(), context.access));
@@ -77,16 +62,89 @@ pub(super) fn plan_all(
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));
     }
-    let mut failed = Vec::new();
-    for (campaign, due) in due {
-        let occurrence =
-            Occurrence { name: &due.occurrence, expires_at: due.expires_at, scheduled: due.scheduled };
-        match plan_one(campaign, occurrence, context, None, store) {
-            Ok(plan) => planned.plans.push(plan),
-            Err(error) => failed.push(error),
+    planned.plan(&due, context, store, now);
+    if planned.failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(planned.failed)) }
+}
+
+/// As [`plan_all`], for a timer: runs that their schedules ask for, and each campaign by itself. What cannot be planned
+/// is told in [`Planned::failed`], and holds up no other campaign.
+///
+/// # Errors
+/// Where the state cannot be read.
+pub(super) fn plan_due(
+    context: &Context,
+    store: Option<&dyn Store>,
+    now: Timestamp,
+) -> Result<Planned, Failure> {
+    let (mut due, mut planned) = decide_all(context, store, now)?;
+    due.retain(|(campaign, due)| {
+        let mistakes = prepare::check(&campaign.draft(), context.access);
+        let has_mistakes = mistakes.has_errors();
+        if has_mistakes && let Some(scheduled) = due.scheduled {
+            planned.answered.insert(campaign.id.clone(), scheduled.at);
+            planned.failed.push(prepare::Error::Mistakes(mistakes));
+        }
+        due.scheduled.is_some() && !has_mistakes
+    });
+    planned.plan(&due, context, store, now);
+    Ok(planned)
+}
+
+/// Decides for every campaign; nothing is planned yet, and no audience was opened.
+fn decide_all<'c>(
+    context: &'c Context,
+    store: Option<&dyn Store>,
+    now: Timestamp,
+) -> Result<(Vec<(&'c Campaign, Due)>, Planned), Failure> {
+    let mut open: HashMap<String, Vec<Run>> = HashMap::new();
+    for run in store.map_or(Ok(Vec::new()), Store::open_runs)? {
+        open.entry(run.campaign.clone()).or_default().push(run);
+    }
+    let answered = store.map_or(Ok(HashMap::new()), Store::answered)?;
+    let unreadable = RefCell::new(None);
+    let find = |id: &str| {
+        store.and_then(|store| {
+            store.find(id).unwrap_or_else(|error| {
+                unreadable.replace(Some(error));
+                None
+            })
+        })
+    };
+
+    let mut planned = Planned::default();
+    let mut due = Vec::new();
+    for campaign in &context.campaigns {
+        let known = Known {
+            open: open.get(&campaign.id).map_or(&[], Vec::as_slice),
+            find: &find,
+            answered: answered.get(&campaign.id).copied(),
+        };
+        if campaign.schedule.is_some() && known.answered.is_none() {
+            planned.answered.insert(campaign.id.clone(), now);
+        }
+        for intention in decide(campaign, &digest::hex(&campaign.content_digest()), &known, now) {
+            match intention {
+                Intention::Start(occurrence) => due.push((campaign, occurrence)),
+                Intention::Miss(Due { occurrence, expires_at, .. }) => {
+                    planned.missed.push(RunHeader::new(campaign, &occurrence, expires_at));
+                    planned.answered.insert(campaign.id.clone(), now);
+                }
+                // How it is sent may be changed under way: an operator's way to slow a run down.
+                Intention::Resume(run) => {
+                    planned.resumes.push(Run { delivery: campaign.delivery, ..run });
+                }
+                Intention::Wait { run, opens_at } => planned.waiting.push((run, opens_at)),
+                Intention::Changed(run) => planned.changed.push((campaign.clone(), run)),
+                Intention::Held(run) => planned.held.push(run),
+                Intention::Settled { run, changed } => planned.settled.push((run, changed)),
+                Intention::NotDue { next } => planned.not_due.push((campaign.id.clone(), next)),
+            }
         }
     }
-    if failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(failed)) }
+    match unreadable.into_inner() {
+        Some(error) => Err(error.into()),
+        None => Ok((due, planned)),
+    }
 }
 
 /// Makes one plan: of a run, or of what is left of it.
@@ -120,9 +178,51 @@ pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> Occurrence
 }
 
 impl Planned {
+    /// Plans what is due. An occurrence that cannot be planned has no fate yet: the next apply meets it again.
+    fn plan(
+        &mut self,
+        due: &[(&Campaign, Due)],
+        context: &Context,
+        store: Option<&dyn Store>,
+        now: Timestamp,
+    ) {
+        for (campaign, due) in due {
+            let occurrence =
+                Occurrence { name: &due.occurrence, expires_at: due.expires_at, scheduled: due.scheduled };
+            let plan = plan_one(campaign, occurrence, context, None, store);
+            if let Some(Scheduled { at, .. }) = due.scheduled {
+                let answered = self.answered.entry(campaign.id.clone()).or_insert(now);
+                *answered = if plan.is_err() { at.min(*answered) } else { *answered };
+            }
+            match plan {
+                Ok(plan) => self.plans.push(plan),
+                Err(error) => self.failed.push(error),
+            }
+        }
+    }
+
     /// Is there anything that apply would send?
     pub(super) fn sends_something(&self) -> bool {
         !self.plans.is_empty() || !self.resumes.is_empty()
+    }
+
+    /// Is there nothing that an apply would do or say?
+    pub(super) fn does_nothing(&self) -> bool {
+        !self.sends_something() && self.missed.is_empty() && self.changed.is_empty() && self.failed.is_empty()
+    }
+
+    /// What is due next, and when: a campaign, or a run whose wave opens.
+    pub(super) fn next<'p>(
+        &'p self,
+        campaigns: &'p [Campaign],
+        now: Timestamp,
+    ) -> Option<(&'p str, Timestamp)> {
+        let campaigns = campaigns.iter().filter_map(|campaign| {
+            let next = campaign.schedule.as_ref()?.next_after(now)?;
+            Some((campaign.id.as_str(), next.at))
+        });
+        let waves = self.waiting.iter().map(|(run, at)| (run.id.as_str(), *at));
+        campaigns.chain(waves).min_by_key(|(_, at)| *at)
     }
 
     /// The plans as data, at their apps' rates.
@@ -138,6 +238,12 @@ impl Planned {
         }
         for run in &self.resumes {
             text += &report::plan::resume(run);
+        }
+        for (run, opens_at) in &self.waiting {
+            text += &report::plan::waiting(run, *opens_at);
+        }
+        for missed in &self.missed {
+            text += &report::plan::missed(missed);
         }
         for run in &self.held {
             text += &report::plan::held(run);

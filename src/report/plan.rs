@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::number::{duration, grouped};
 use crate::executor::Pause;
+use crate::plan::RunHeader;
 use crate::plan::summary::{Sample, Summaries, Summary};
 use crate::state::{Run, RunStatus, Tally};
 
@@ -67,6 +68,30 @@ pub fn resume(run: &Run) -> String {
         grouped(run.tally.planned),
         run.frozen_at
     )
+}
+
+/// A run whose next wave is not open yet.
+pub fn waiting(run: &Run, opens_at: Timestamp) -> String {
+    format!(
+        "{}: waits for its next wave, which opens at {opens_at:.0}; {} of {} recipients remain\n",
+        run.id,
+        grouped(run.tally.remaining),
+        grouped(run.tally.planned)
+    )
+}
+
+/// An occurrence that nobody ran in its window.
+pub fn missed(run: &RunHeader) -> String {
+    let closed = run.expires_at.map_or(String::new(), |at| format!(" at {at:.0}"));
+    format!("{}: missed; its window closed{closed} and nothing had run it\n", run.run_id)
+}
+
+/// Nothing is due now, in one line.
+pub fn nothing_due(next: Option<(&str, Timestamp)>) -> String {
+    match next {
+        Some((what, at)) => format!("nothing is due; next is {what} at {at:.0}\n"),
+        None => "nothing is due, and nothing will be\n".to_owned(),
+    }
 }
 
 /// A run that waits for a person.
@@ -165,7 +190,13 @@ pub fn paused(run: &str, pause: &Pause) -> String {
 
 /// A line a run, and the sum as the last line.
 pub fn accounting(runs: &[Run], sum: Tally) -> String {
-    let mut text: String = runs.iter().map(|run| format!("{}: {}\n", run.id, run.tally)).collect();
+    let mut text: String = runs
+        .iter()
+        .map(|run| match run.waits_until.filter(|_| run.status() == RunStatus::Waiting) {
+            None => format!("{}: {}\n", run.id, run.tally),
+            Some(at) => format!("{}: {}; its next wave opens at {at:.0}\n", run.id, run.tally),
+        })
+        .collect();
     text += &format!("total: {sum}\n");
     text
 }

@@ -1,9 +1,10 @@
-//! The progress of a run on stderr: a bar on a terminal, a line every few seconds without one.
+//! The progress of runs on stderr: a bar each on a terminal, a line each every few seconds without one.
 
+use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::number::{duration, grouped};
 use crate::apply::Progress;
@@ -12,9 +13,53 @@ use crate::state::Tally;
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// Shows how runs go on, one below the other.
+#[derive(Debug)]
+pub struct Progresses {
+    /// `None` without a terminal.
+    bars: Option<MultiProgress>,
+    runs: HashMap<String, RunProgress>,
+}
+
+impl Progresses {
+    /// Shows nothing yet.
+    pub fn new() -> Self {
+        let bars = std::io::stderr()
+            .is_terminal()
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
+        Self { bars, runs: HashMap::new() }
+    }
+
+    /// Shows a moment of a run.
+    pub fn show(&mut self, run: &str, progress: Progress) {
+        if !self.runs.contains_key(run) {
+            self.runs.insert(run.to_owned(), RunProgress::new(run, self.bars.as_ref()));
+        }
+        self.runs.get_mut(run).expect("just inserted").show(progress);
+    }
+
+    /// Takes a run's bar away and says what became of it, above the bars that are left.
+    pub fn finish(&mut self, run: &str, what: Option<&str>) {
+        if let Some(progress) = self.runs.remove(run) {
+            progress.finish();
+        }
+        let say = || what.into_iter().for_each(|what| anstream::eprintln!("{what}"));
+        match &self.bars {
+            Some(bars) => bars.suspend(say),
+            None => say(),
+        }
+    }
+}
+
+impl Default for Progresses {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Shows how a run goes on.
 #[derive(Debug)]
-pub struct RunProgress {
+struct RunProgress {
     run: String,
     bar: Option<ProgressBar>,
     started: Instant,
@@ -24,21 +69,18 @@ pub struct RunProgress {
 }
 
 impl RunProgress {
-    /// Progress of a run.
-    pub fn new(run: &str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+    fn new(run: &str, bars: Option<&MultiProgress>) -> Self {
+        let bar = bars.map(|bars| {
             let style = ProgressStyle::with_template("{prefix} {bar:30} {msg}")
                 .expect("the template is valid")
                 .progress_chars("━╸─");
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.with_style(style).with_prefix(run.to_owned())
+            bars.add(ProgressBar::no_length().with_style(style).with_prefix(run.to_owned()))
         });
         let now = Instant::now();
         Self { run: run.to_owned(), bar, started: now, settled_before: None, line_due: now + LINE_EVERY }
     }
 
-    /// Shows a moment.
-    pub fn show(&mut self, progress: Progress) {
+    fn show(&mut self, progress: Progress) {
         let line = self.line(progress);
         if let Some(bar) = &self.bar {
             bar.set_length(progress.tally.planned);
@@ -50,8 +92,7 @@ impl RunProgress {
         }
     }
 
-    /// Takes the bar away; the accounting line follows on stdout.
-    pub fn finish(self) {
+    fn finish(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }

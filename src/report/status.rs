@@ -46,6 +46,9 @@ pub fn one(run: &Run, in_doubt: &[BatchNote], events: &[RunEvent]) -> String {
     if let Some(expires_at) = run.expires_at {
         text += &format!("  expires    {expires_at:.0}\n");
     }
+    if let Some(opens_at) = run.waits_until.filter(|_| run.status() == RunStatus::Waiting) {
+        text += &format!("  waits      for its next wave, which opens at {opens_at:.0}\n");
+    }
     text += &format!("  recipients {}\n", run.tally);
     text += &format!(
         "  digests    content {}, audience {}, plan {}\n",
@@ -84,6 +87,7 @@ struct RunView<'a> {
     status: RunStatus,
     frozen_at: jiff::Timestamp,
     expires_at: Option<jiff::Timestamp>,
+    waits_until: Option<jiff::Timestamp>,
     recipients: Tally,
     content_digest: &'a str,
     audience_digest: &'a str,
@@ -102,6 +106,7 @@ pub fn json(runs: &[Run]) -> String {
             status: run.status(),
             frozen_at: run.frozen_at,
             expires_at: run.expires_at,
+            waits_until: run.waits_until,
             recipients: run.tally,
             content_digest: &run.content_digest,
             audience_digest: &run.audience_digest,

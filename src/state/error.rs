@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::IllegalChange;
 use super::lock::Holder;
+use crate::spill;
 
 /// A failure of the state: the message says what, why and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +46,6 @@ pub enum Error {
     /// There is no connection to the state's database.
     #[error(transparent)]
     Connect(#[from] crate::postgres::Error),
-    /// The plan's temporary file fails: what was to be written cannot be had.
-    #[error(transparent)]
-    Plan(#[from] crate::spill::Error),
     /// Another runner has taken the state over; this one commits nothing more.
     #[error(
         "this runner has lost the state {place} to another one: {holder}\nNothing further was sent or committed. What was in flight is in doubt for the other one."
@@ -167,6 +165,9 @@ pub enum Error {
     /// A change that does not fit the batch's status.
     #[error(transparent)]
     Illegal(#[from] IllegalChange),
+    /// What a plan keeps in a temporary file cannot be read.
+    #[error(transparent)]
+    Plan(#[from] spill::Error),
 }
 
 /// What to do about an error of the operating system, on a line of its own.

@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Write};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::{Batch, Change, Hold, Note, Run, RunEvent};
 use crate::campaign::schedule::Wave;
 use crate::outcome::{Answer, FailedAccount};
@@ -120,8 +121,23 @@ pub trait Store: Send {
     /// Makes changes of a run durable, in order, all or none.
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()>;
 
+    /// What the calls of these batches need, each with its number and in order; batches that the run does not have
+    /// are left out.
+    fn payloads(&mut self, run: &str, batches: RangeInclusive<u32>) -> Result<Vec<(u32, Payload)>>;
+
     /// What a batch's call needs.
-    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload>;
+    ///
+    /// # Errors
+    /// Also where the run has no such batch.
+    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
+        match self.payloads(run, batch..=batch)?.pop() {
+            Some((_, payload)) => Ok(payload),
+            None => {
+                let batches = self.batches(run)? as usize;
+                Err(Error::UnknownBatch { run: run.to_owned(), batch, batches })
+            }
+        }
+    }
 
     /// Is the run held back now? Asked while it is sent, since a person may pause it from elsewhere.
     fn hold(&self, run: &str) -> Result<Option<Hold>>;

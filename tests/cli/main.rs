@@ -14,3 +14,4 @@ mod postgres;
 mod secrets;
 mod sources;
 mod state;
+mod timer;

@@ -2,7 +2,9 @@
 //!
 //! `PUSHPLAN_SEEDS=N` sets how many seeds are tried, `PUSHPLAN_SEED=N` replays one.
 
+mod app;
 mod random;
+mod run;
 mod server;
 mod world;
 
@@ -71,6 +73,8 @@ fn planted_bugs_are_found() {
         (Bug::PermitAtIntent, "sliding second"),
         (Bug::ForgetRateOnRestart, "sliding second"),
         (Bug::NoLock, "cannot be"),
+        (Bug::RateForEachRun, "sliding second"),
+        (Bug::WavesAlwaysOpen, "outside the windows"),
     ] {
         let found = (0..5_000).filter_map(|seed| live(seed, bug).err()).find(|why| why.contains(symptom));
         assert!(found.is_some(), "{bug:?} was not found");

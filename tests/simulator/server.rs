@@ -52,8 +52,6 @@ pub struct Server {
     pub jitter: u64,
     pub latency: u64,
     pub timeout: u64,
-    /// How often each batch was carried out; index is number - 1.
-    pub carried: Vec<u32>,
     /// Arrivals: when, and with how many recipients.
     pub arrivals: Vec<(u64, u32)>,
 }

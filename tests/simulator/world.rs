@@ -1,17 +1,19 @@
-//! One simulated life of a run: a runner that is killed and restarted, a state that loses what was not
-//! durable, a network that is late, a server that counts what it carried out. Time is virtual.
+//! One simulated life of some runs: a runner that is killed and restarted, a state that loses what was not
+//! durable, a network that is late, servers that count what they carried out. Time is virtual.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Duration;
 
-use pushplan::campaign::{Delivery, MaxFailures, OnInDoubt, Rate};
-use pushplan::executor::{End, Event, Executor, Limits, Pace, Pause, Settings, Step, Tick};
+use pushplan::executor::{
+    End, Event, Executor, Fleet, Line, Opening, Pace, Pause, Settings, Step, Tick, Turn,
+};
 use pushplan::outcome::Outcome;
-use pushplan::state::{Attempt, Batch, BatchState, Change, Status, Tally};
+use pushplan::state::{Attempt, BatchState, Change, Status};
 
+use crate::app::App;
 use crate::random::Random;
-use crate::server::{Fate, Faults, Server};
+use crate::run::Run;
+use crate::server::Fate;
 
 /// A defect planted in the driver, to see that the simulator finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub enum Bug {
     ForgetRateOnRestart,
     /// A second runner starts while the first one lives.
     NoLock,
+    /// Every run has the app's whole rate.
+    RateForEachRun,
+    /// Every wave is taken for open.
+    WavesAlwaysOpen,
 }
 
 /// What a life came to, for the figures that the test prints.
@@ -57,9 +63,11 @@ enum Happening {
     /// A commit asked for by this life of the runner becomes durable.
     Durable {
         life: u32,
+        run: usize,
     },
     /// A call reaches the server.
     Arrival {
+        run: usize,
         batch: u32,
         carried_out: bool,
     },
@@ -71,6 +79,7 @@ enum Happening {
     /// A delayed departure (only under [`Bug::PermitAtIntent`]).
     Departure {
         life: u32,
+        run: usize,
         attempt: Attempt,
     },
     Interrupt {
@@ -86,26 +95,35 @@ enum Happening {
 struct Runner {
     life: u32,
     start: u64,
-    executor: Executor,
+    fleet: Fleet,
+    /// Index into `World::runs` of each run of the fleet, and what is kept of it.
+    orders: Vec<Order>,
+}
+
+/// A run as a runner has taken it up.
+struct Order {
+    run: usize,
+    /// When its waves are open, as this runner understood it when it started.
+    waves: Vec<Vec<Opening>>,
     commit_under_way: Option<Vec<Change>>,
-    expires_at: Option<Tick>,
+    end: Option<End>,
 }
 
 impl Runner {
-    /// When the run expires, as this runner understood it when it started.
-    fn expiry(&self) -> Option<u64> {
-        self.expires_at.map(|tick| self.start + tick.0)
+    fn order(&mut self, run: usize) -> (usize, &mut Order) {
+        let found = self.orders.iter_mut().enumerate().find(|(_, order)| order.run == run);
+        found.expect("a runner is told of its own runs")
     }
 }
 
 /// How far a runner came.
 enum Advanced {
     Waits(Option<u64>),
-    Ended(End),
+    Ended,
     Crashed,
 }
 
-/// How often a run is taken up at the most.
+/// How often runs are taken up at the most.
 const MOST_LIVES: u32 = 60;
 
 pub struct World {
@@ -114,80 +132,41 @@ pub struct World {
     now: u64,
     sequence: u64,
     agenda: BinaryHeap<Reverse<(u64, u64, Happening)>>,
-    answers: Vec<(Attempt, Outcome)>,
-    server: Server,
-    limits: Limits,
-    delivery: Delivery,
-    /// On the wall clock.
-    expires_at: Option<i64>,
+    answers: Vec<(usize, Attempt, Outcome)>,
+    apps: Vec<App>,
+    runs: Vec<Run>,
     wall_offset: i64,
     runners: Vec<Runner>,
     lives: u32,
-    recipients: Vec<u16>,
-    /// What the state holds, and every change that became durable.
-    durable: Vec<BatchState>,
-    journal: Vec<Change>,
-    /// When each attempt was begun, by the wall clock, and its recipients.
-    begun: Vec<(i64, u32)>,
-    /// Words of resend so far, by batch.
-    resends: Vec<u32>,
-    failed_accounts: Vec<u64>,
     /// Calls that left with their commit (only under [`Bug::SendBeforeDurable`]).
-    early: Vec<(Attempt, Fate)>,
+    early: Vec<(usize, Attempt, Fate)>,
     crash_per_mille: u64,
     figures: Figures,
 }
 
-type Check = Result<(), String>;
+pub type Check = Result<(), String>;
 
 impl World {
     pub fn new(seed: u64, bug: Bug) -> Self {
         let mut random = Random::new(seed);
-        let batches = random.between(1, 60) as usize;
-        let rate = random.pick(&[None, Some(10.0), Some(30.0), Some(40.0), Some(1_000.0)]);
-        let people = if random.chance(300) { Some(random.between(100, 20_000) as f64) } else { None };
-        let jitter = random.between(0, 8_000);
-        let limits = Limits {
-            rate: Rate { calls_per_second: rate, recipients_per_second: people },
-            headroom: Duration::from_micros(jitter + random.between(0, 3_000)),
-        };
-        let delivery = Delivery {
-            max_failures: random.pick(&[
-                MaxFailures::Share(0.05),
-                MaxFailures::Share(1.0),
-                MaxFailures::Count(2_000),
-            ]),
-            on_in_doubt: random.pick(&[OnInDoubt::Hold, OnInDoubt::Hold, OnInDoubt::Resend]),
-            timeout: Duration::from_secs(10),
-            in_flight: random.pick(&[1, 2, 8, 64]),
-        };
-        let server = Server {
-            faults: Faults::random(&mut random),
-            jitter,
-            latency: random.pick(&[500, 50_000, 1_000_000]),
-            timeout: 10_000_000,
-            carried: vec![0; batches],
-            arrivals: Vec::new(),
-        };
+        let apps: Vec<App> = (0..random.pick(&[1, 1, 2])).map(|_| App::random(&mut random)).collect();
+        let runs = (0..random.pick(&[1, 1, 2, 3]))
+            .map(|_| {
+                let app = random.between(0, apps.len() as u64 - 1) as usize;
+                Run::random(&mut random, app)
+            })
+            .collect();
         let mut world = Self {
             bug,
             now: 0,
             sequence: 0,
             agenda: BinaryHeap::new(),
             answers: Vec::new(),
-            server,
-            limits,
-            delivery,
-            expires_at: if random.chance(250) { Some(random.between(0, 5_000_000) as i64) } else { None },
+            apps,
+            runs,
             wall_offset: 0,
             runners: Vec::new(),
             lives: 0,
-            recipients: (0..batches).map(|_| random.between(1, 500) as u16).collect(),
-            durable: vec![BatchState::default(); batches],
-            journal: Vec::new(),
-            begun: Vec::new(),
-            resends: vec![0; batches],
-            failed_accounts: vec![0; batches],
             early: Vec::new(),
             crash_per_mille: random.pick(&[0, 1, 3, 10, 50]),
             figures: Figures { lives: 1, ..Figures::default() },
@@ -203,12 +182,11 @@ impl World {
         world
     }
 
-    /// Lives until the run is complete, or was started 40 times.
+    /// Lives until all runs are complete, or were started often enough.
     pub fn live(mut self) -> Result<Figures, String> {
-        let mut complete = false;
         for _ in 0..2_000_000 {
             if self.runners.is_empty() {
-                if complete || self.lives == MOST_LIVES {
+                if self.is_complete() || self.lives == MOST_LIVES {
                     break;
                 }
                 let downtime = self.random.pick(&[0, 1_000, 300_000, 3_000_000]);
@@ -225,24 +203,32 @@ impl World {
                         wake = [wake, until].into_iter().flatten().min();
                         self.runners.push(runner);
                     }
-                    Advanced::Ended(end) => complete |= end == End::Complete,
-                    Advanced::Crashed => {}
+                    Advanced::Ended | Advanced::Crashed => {}
                 }
             }
             if !self.runners.is_empty() {
                 self.wait(wake)?;
             }
         }
-        if self.lives < MOST_LIVES && !complete {
+        if self.lives < MOST_LIVES && !self.is_complete() {
             return Err("a life without end".to_owned());
         }
         self.runners.clear();
         self.pass(30_000_000)?;
-        self.check_story()?;
-        self.check_rate()?;
-        self.figures.complete = u64::from(complete);
-        self.figures.calls = self.server.arrivals.len() as u64;
+        self.recover()?;
+        for run in &self.runs {
+            self.figures.in_doubt += run.check_story()?;
+        }
+        for app in &self.apps {
+            app.check_rate()?;
+            self.figures.calls += app.server.arrivals.len() as u64;
+        }
+        self.figures.complete = u64::from(self.is_complete());
         Ok(self.figures)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.runs.iter().all(|run| run.is_complete)
     }
 
     /// Takes the state up as a runner does when it starts: it recovers, and remembers the last attempts.
@@ -250,22 +236,31 @@ impl World {
         let life = self.lives;
         self.lives += 1;
         self.recover()?;
-        let hour_ago = self.wall() - 3_600_000_000;
-        let mut remembered = Vec::new();
-        if self.bug != Bug::ForgetRateOnRestart && self.begun.last().is_some_and(|(at, _)| *at >= hour_ago) {
-            remembered.extend(self.begun.iter().rev().take(2_000).map(|(_, recipients)| *recipients));
+        let wall = self.wall();
+        let mut fleet = Fleet::default();
+        let mut lines = vec![None; self.apps.len()];
+        let mut orders = Vec::new();
+        let stay_until = Tick(self.random.pick(&[0, 0, 2_000_000, 20_000_000]));
+        for (number, run) in self.runs.iter().enumerate().filter(|(_, run)| !run.is_complete) {
+            let app = &self.apps[run.app];
+            let remembered =
+                if self.bug == Bug::ForgetRateOnRestart { Vec::new() } else { app.remembered(wall) };
+            let known = lines[run.app].filter(|_| self.bug != Bug::RateForEachRun);
+            let line = known.unwrap_or_else(|| {
+                fleet.add_line(Line::new(Pace::new(app.limits, remembered), self.random.next()))
+            });
+            lines[run.app] = Some(line);
+            let waves = run.openings(wall);
+            let always = Opening { opens_at: Tick(0), closes_at: None };
+            let believed = match self.bug {
+                Bug::WavesAlwaysOpen => vec![vec![always]; waves.len()],
+                _ => waves.clone(),
+            };
+            let settings = Settings { delivery: run.delivery, waves: believed, stay_until };
+            fleet.add_run(line, Executor::new(settings, run.batches(), run.tally()));
+            orders.push(Order { run: number, waves, commit_under_way: None, end: None });
         }
-        let expires_at = self.expires_at.map(|at| Tick(u64::try_from(at - self.wall()).unwrap_or(0)));
-        let settings = Settings { delivery: self.delivery, expires_at, seed: self.random.next() };
-        let batches = self
-            .recipients
-            .iter()
-            .zip(&self.durable)
-            .map(|(&recipients, &state)| Batch { recipients, wave: 0, state })
-            .collect();
-        let pace = Pace::new(self.limits, remembered);
-        let executor = Executor::new(settings, batches, self.tally(), pace);
-        self.runners.push(Runner { life, start: self.now, executor, commit_under_way: None, expires_at });
+        self.runners.push(Runner { life, start: self.now, fleet, orders });
         if self.random.chance(30) {
             let at = self.now + self.random.between(0, 2_000_000);
             self.put(at, Happening::Interrupt { life });
@@ -280,31 +275,45 @@ impl World {
                 self.crash(runner);
                 return Ok(Advanced::Crashed);
             }
-            match runner.executor.poll(Tick(self.now - runner.start)) {
-                Step::Commit(changes) => self.ask_commit(runner, changes),
-                Step::Send(attempt) => self.depart_or_delay(runner, attempt)?,
-                Step::Renew => {}
-                Step::Wait(tick) => {
+            match runner.fleet.poll(Tick(self.now - runner.start)) {
+                Turn::Do { run, step } => self.carry_out(runner, run, step)?,
+                Turn::Wait(None) => return Ok(Advanced::Waits(None)),
+                Turn::Wait(Some(tick)) => {
                     let until = runner.start + tick.0;
                     if until <= self.now {
                         return Err(format!("asked to wait until {until} at {}", self.now));
                     }
                     return Ok(Advanced::Waits(Some(until)));
                 }
-                Step::Idle => return Ok(Advanced::Waits(None)),
-                Step::Finished(end) => {
-                    if runner.commit_under_way.is_some() {
-                        return Err("finished while a commit was under way".to_owned());
+                Turn::Done => {
+                    for order in &runner.orders {
+                        self.runs[order.run].is_complete |= order.end == Some(End::Complete);
                     }
-                    if runner.executor.tally() != self.tally() {
-                        let counted = runner.executor.tally();
-                        return Err(format!("the executor counts {counted}, the state {}", self.tally()));
-                    }
-                    return Ok(Advanced::Ended(end));
+                    return Ok(Advanced::Ended);
                 }
             }
         }
         Err("a runner that never waits".to_owned())
+    }
+
+    fn carry_out(&mut self, runner: &mut Runner, number: usize, step: Step) -> Check {
+        let run = runner.orders[number].run;
+        match step {
+            Step::Commit(changes) => self.ask_commit(runner, number, changes),
+            Step::Send(attempt) => self.depart_or_delay(runner, run, attempt)?,
+            Step::Renew => {}
+            Step::Finished(end) => {
+                if runner.orders[number].commit_under_way.is_some() {
+                    return Err("finished while a commit was under way".to_owned());
+                }
+                let (counted, known) = (runner.fleet.run(number).tally(), self.runs[run].tally());
+                if counted != known {
+                    return Err(format!("the executor counts {counted}, the state {known}"));
+                }
+                runner.orders[number].end = Some(end);
+            }
+        }
+        Ok(())
     }
 
     /// Lets time pass until a runner wants to be woken or something happens.
@@ -325,7 +334,7 @@ impl World {
         self.now as i64 + self.wall_offset
     }
 
-    fn runner(&mut self, life: u32) -> Option<usize> {
+    fn runner(&self, life: u32) -> Option<usize> {
         self.runners.iter().position(|runner| runner.life == life)
     }
 
@@ -339,48 +348,49 @@ impl World {
         let Some(Reverse((at, _, happening))) = self.agenda.pop() else { return Ok(()) };
         self.now = at;
         match happening {
-            Happening::Durable { life } => {
+            Happening::Durable { life, run } => {
                 let Some(index) = self.runner(life) else { return Ok(()) };
-                let changes = self.runners[index].commit_under_way.take().unwrap_or_default();
-                self.make_durable(changes)?;
-                self.tell(index, Event::Durable);
+                let (_, order) = self.runners[index].order(run);
+                let changes = order.commit_under_way.take().unwrap_or_default();
+                self.make_durable(run, changes)?;
+                self.tell(index, run, Event::Durable);
             }
             Happening::Answer { life, index: answer } => {
                 let Some(index) = self.runner(life) else { return Ok(()) };
-                let (attempt, outcome) = self.answers[answer].clone();
-                self.tell(index, Event::Answered(attempt, outcome));
+                let (run, attempt, outcome) = self.answers[answer].clone();
+                self.tell(index, run, Event::Answered(attempt, outcome));
             }
-            Happening::Departure { life, attempt } => {
-                let Some(index) = self.runner(life) else { return Ok(()) };
-                let expires_at = self.runners[index].expiry();
-                self.depart(life, expires_at, attempt)?;
+            Happening::Departure { life, run, attempt } => {
+                if self.runner(life).is_some() {
+                    self.depart(life, run, attempt)?;
+                }
             }
             Happening::Interrupt { life } => {
                 let Some(index) = self.runner(life) else { return Ok(()) };
-                self.tell(index, Event::Interrupted(Pause::Signal));
+                let runner = &mut self.runners[index];
+                runner.fleet.interrupt(Tick(self.now - runner.start), &Pause::Signal);
             }
             Happening::Challenge if !self.runners.is_empty() && self.bug != Bug::NoLock => {
                 self.figures.refused += 1;
             }
             Happening::Challenge => self.start_runner()?,
             Happening::ClockJump(by) => self.wall_offset += by,
-            Happening::Arrival { batch, carried_out } => {
-                let index = batch as usize - 1;
-                self.server.arrivals.push((self.now, u32::from(self.recipients[index])));
+            Happening::Arrival { run, batch, carried_out } => {
+                let run = &mut self.runs[run];
+                let arrivals = &mut self.apps[run.app].server.arrivals;
+                arrivals.push((self.now, run.recipients(batch)));
                 if carried_out {
-                    self.server.carried[index] += 1;
-                    if self.server.carried[index] > 1 + self.resends[index] {
-                        return Err(format!("batch {batch} was carried out twice"));
-                    }
+                    run.carry_out(batch)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn tell(&mut self, runner: usize, event: Event) {
+    fn tell(&mut self, runner: usize, run: usize, event: Event) {
         let runner = &mut self.runners[runner];
-        runner.executor.handle(Tick(self.now - runner.start), event);
+        let number = runner.order(run).0;
+        runner.fleet.handle(Tick(self.now - runner.start), number, event);
     }
 
     /// Lets time pass, whoever lives or not.
@@ -395,80 +405,84 @@ impl World {
         Ok(())
     }
 
-    fn ask_commit(&mut self, runner: &mut Runner, changes: Vec<Change>) {
-        assert!(runner.commit_under_way.is_none(), "two commits at once");
+    fn ask_commit(&mut self, runner: &mut Runner, number: usize, changes: Vec<Change>) {
+        let order = &mut runner.orders[number];
+        assert!(order.commit_under_way.is_none(), "two commits of a run at once");
+        let (run, life) = (order.run, runner.life);
         let took = self.random.pick(&[50, 300, 5_000, 40_000]);
         if self.bug == Bug::SendBeforeDurable {
             for change in &changes {
                 if let Change::Begin(attempt) = *change {
-                    let fate = self.leave(attempt);
-                    self.early.push((attempt, fate));
+                    let fate = self.leave(run, attempt);
+                    self.early.push((run, attempt, fate));
                 }
             }
         }
-        runner.commit_under_way = Some(changes);
-        self.put(self.now + took, Happening::Durable { life: runner.life });
+        order.commit_under_way = Some(changes);
+        self.put(self.now + took, Happening::Durable { life, run });
     }
 
-    fn make_durable(&mut self, changes: Vec<Change>) -> Check {
+    fn make_durable(&mut self, run: usize, changes: Vec<Change>) -> Check {
+        let wall = self.wall();
+        let run = &mut self.runs[run];
         for change in changes {
-            let index = change.batch() as usize - 1;
-            self.durable[index] = self.durable[index].apply(&change).map_err(|e| e.to_string())?;
-            match &change {
-                Change::Begin(_) => self.begun.push((self.wall(), u32::from(self.recipients[index]))),
-                Change::Resend(_) => self.resends[index] += 1,
-                Change::Settle(_, Outcome::Accepted { failed, .. }) => {
-                    self.failed_accounts[index] = failed.len() as u64;
-                }
-                _ => {}
+            if let Change::Begin(attempt) = change {
+                self.apps[run.app].begun.push((wall, run.recipients(attempt.batch)));
             }
-            self.journal.push(change);
+            run.make_durable(change)?;
         }
-        self.check_equation()
+        run.check_equation()
     }
 
-    fn depart_or_delay(&mut self, runner: &Runner, attempt: Attempt) -> Check {
+    fn depart_or_delay(&mut self, runner: &mut Runner, run: usize, attempt: Attempt) -> Check {
         match self.bug {
             Bug::PermitAtIntent => {
                 let at = self.now + self.random.between(0, 60_000);
-                self.put(at, Happening::Departure { life: runner.life, attempt });
+                self.put(at, Happening::Departure { life: runner.life, run, attempt });
                 Ok(())
             }
             Bug::SendBeforeDurable => {
-                let early = self.early.iter().rposition(|(of, _)| *of == attempt);
-                let (_, fate) = self.early.swap_remove(early.expect("it left with its commit"));
-                self.expect_answer(runner.life, attempt, fate);
+                let early = self.early.iter().rposition(|early| (early.0, early.1) == (run, attempt));
+                let (_, _, fate) = self.early.swap_remove(early.expect("it left with its commit"));
+                self.expect_answer(runner.life, run, attempt, fate);
                 Ok(())
             }
-            _ => self.depart(runner.life, runner.expiry(), attempt),
+            _ => {
+                let now = Tick(self.now - runner.start);
+                let wave = self.runs[run].wave(attempt.batch);
+                let is_open = |opening: &Opening| {
+                    opening.opens_at <= now && opening.closes_at.is_none_or(|closes_at| now < closes_at)
+                };
+                if !runner.order(run).1.waves[wave].iter().any(is_open) {
+                    return Err(format!("{attempt:?} left outside the windows of its wave"));
+                }
+                self.depart(runner.life, run, attempt)
+            }
         }
     }
 
-    fn depart(&mut self, life: u32, expiry: Option<u64>, attempt: Attempt) -> Check {
-        let state = self.durable[attempt.batch as usize - 1];
+    fn depart(&mut self, life: u32, run: usize, attempt: Attempt) -> Check {
+        let state = self.runs[run].state(attempt.batch);
         if state != (BatchState { status: Status::Sending, attempts: attempt.number }) {
             return Err(format!("{attempt:?} left without a durable intent: {state:?}"));
         }
-        if self.bug == Bug::None && expiry.is_some_and(|expiry| self.now > expiry) {
-            return Err(format!("{attempt:?} left after the expiry"));
-        }
-        let fate = self.leave(attempt);
-        self.expect_answer(life, attempt, fate);
+        let fate = self.leave(run, attempt);
+        self.expect_answer(life, run, attempt, fate);
         Ok(())
     }
 
-    fn leave(&mut self, attempt: Attempt) -> Fate {
-        let recipients = u32::from(self.recipients[attempt.batch as usize - 1]);
-        let fate = self.server.fate(&mut self.random, recipients);
+    fn leave(&mut self, run: usize, attempt: Attempt) -> Fate {
+        let of = &self.runs[run];
+        let fate = self.apps[of.app].server.fate(&mut self.random, of.recipients(attempt.batch));
         if let Some(after) = fate.arrives_after {
             let carried_out = fate.carried_out;
-            self.put(self.now + after, Happening::Arrival { batch: attempt.batch, carried_out });
+            self.put(self.now + after, Happening::Arrival { run, batch: attempt.batch, carried_out });
         }
         fate
     }
 
-    fn expect_answer(&mut self, life: u32, attempt: Attempt, fate: Fate) {
-        self.answers.push((attempt, fate.outcome));
+    fn expect_answer(&mut self, life: u32, run: usize, attempt: Attempt, fate: Fate) {
+        self.answers.push((run, attempt, fate.outcome));
         let index = self.answers.len() - 1;
         self.put(self.now + fate.answered_after, Happening::Answer { life, index });
     }
@@ -476,10 +490,12 @@ impl World {
     /// `kill -9`: a commit under way is durable or not, whole either way; a call under way arrives or not.
     fn crash(&mut self, runner: &mut Runner) {
         self.figures.crashes += 1;
-        if let Some(changes) = runner.commit_under_way.take()
-            && self.random.chance(500)
-        {
-            self.make_durable(changes).expect("a commit that was asked for fits the state");
+        for order in &mut runner.orders {
+            if let Some(changes) = order.commit_under_way.take()
+                && self.random.chance(500)
+            {
+                self.make_durable(order.run, changes).expect("a commit that was asked for fits the state");
+            }
         }
         if self.random.chance(300) {
             let kept: Vec<_> = std::mem::take(&mut self.agenda).into_vec();
@@ -492,107 +508,13 @@ impl World {
     }
 
     fn recover(&mut self) -> Check {
-        let open: Vec<Change> = (1..)
-            .zip(&self.durable)
-            .filter(|(_, state)| state.status == Status::Sending)
-            .map(|(batch, state)| {
-                let attempt = Attempt { batch, number: state.attempts };
-                match self.bug {
-                    Bug::ResendInDoubt => Change::Withdraw(attempt),
-                    _ => Change::Interrupted(attempt),
-                }
-            })
-            .collect();
-        self.make_durable(open)
-    }
-
-    fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        for ((&recipients, state), &failed) in
-            self.recipients.iter().zip(&self.durable).zip(&self.failed_accounts)
-        {
-            tally.add(state.status, u64::from(recipients), failed);
-        }
-        tally
-    }
-
-    /// Promise 2, to the recipient.
-    fn check_equation(&self) -> Check {
-        let mut tally = Tally::default();
-        for ((&recipients, state), &failed) in
-            self.recipients.iter().zip(&self.durable).zip(&self.failed_accounts)
-        {
-            tally.add(state.status, u64::from(recipients), failed);
-        }
-        let planned: u64 = self.recipients.iter().map(|&n| u64::from(n)).sum();
-        if tally.balances() && tally.planned == planned {
-            Ok(())
-        } else {
-            Err(format!("{tally}, of {planned}"))
-        }
-    }
-
-    /// The state's story is the server's, and the journal replayed is the state.
-    fn check_story(&mut self) -> Check {
-        self.recover()?;
-        for (index, state) in self.durable.iter().enumerate() {
-            let carried = self.server.carried[index];
-            let resent = self.resends[index] > 0;
-            let fits = match state.status {
-                Status::Accepted => carried >= 1,
-                Status::Pending | Status::Failed | Status::Skipped => carried == 0 || resent,
-                Status::InDoubt => true,
-                Status::Sending => false,
-            };
-            if !fits {
-                return Err(format!(
-                    "batch {} is {:?} and was carried out {carried} times",
-                    index + 1,
-                    state.status
-                ));
-            }
-            self.figures.in_doubt += u64::from(state.status == Status::InDoubt);
-        }
-        let mut replayed = vec![BatchState::default(); self.durable.len()];
-        for change in &self.journal {
-            let state = &mut replayed[change.batch() as usize - 1];
-            *state = state.apply(change).map_err(|e| e.to_string())?;
-        }
-        if replayed == self.durable {
-            Ok(())
-        } else {
-            Err("the journal replayed is not the state".to_owned())
-        }
-    }
-
-    /// Promise 6, where the vendor counts: at arrival.
-    fn check_rate(&self) -> Check {
-        let mut arrivals = self.server.arrivals.clone();
-        arrivals.sort_unstable();
-        let most_in_second = |units: &dyn Fn(u32) -> u64| {
-            let (mut from, mut sum, mut most) = (0, 0, 0);
-            for (at, recipients) in &arrivals {
-                sum += units(*recipients);
-                while arrivals[from].0 + 1_000_000 <= *at {
-                    sum -= units(arrivals[from].1);
-                    from += 1;
-                }
-                most = most.max(sum);
-            }
-            most
-        };
-        if let Some(rate) = self.limits.rate.calls_per_second {
-            let most = most_in_second(&|_| 1);
-            if most > rate as u64 {
-                return Err(format!("{most} calls in a sliding second, of {rate}"));
-            }
-        }
-        if let Some(rate) = self.limits.rate.recipients_per_second {
-            let rate = rate as u64;
-            let most = most_in_second(&|recipients| u64::from(recipients).min(rate));
-            if most > rate {
-                return Err(format!("{most} recipients in a sliding second, of {rate}"));
-            }
+        for run in 0..self.runs.len() {
+            let open = self.runs[run].open_attempts().into_iter();
+            let changes = open.map(|attempt| match self.bug {
+                Bug::ResendInDoubt => Change::Withdraw(attempt),
+                _ => Change::Interrupted(attempt),
+            });
+            self.make_durable(run, changes.collect())?;
         }
         Ok(())
     }

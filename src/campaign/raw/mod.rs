@@ -78,8 +78,8 @@ pub struct RawDelivery {
     /// How long one call may take, `1s` to `5m`. Default: `10s`.
     #[schemars(regex(pattern = units::DURATION), example = &"10s")]
     pub timeout: Option<String>,
-    /// Most calls in flight at once. Default: 64.
-    #[schemars(range(min = 1, max = 256))]
+    /// Most calls in flight at once; what the rate times the time of an answer comes to. Default: 64.
+    #[schemars(range(min = 1, max = 800))]
     pub in_flight: Option<u32>,
 }
 

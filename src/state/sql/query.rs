@@ -1,6 +1,7 @@
 //! Reading: runs, their events, and what is asked of their batches.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 
@@ -124,17 +125,34 @@ pub(super) fn tally(database: &dyn Database, run: i64) -> Result<Tally, Fault> {
     Ok(tally)
 }
 
-/// What a batch's call needs, but for its message: the message's number, MsgRandom, DataId, accounts as JSON.
-pub(super) fn call(
+/// What a batch's call needs, but for its message's text.
+pub(super) struct StoredCall {
+    pub(super) batch: u32,
+    pub(super) message: u32,
+    pub(super) msg_random: u32,
+    pub(super) data_id: String,
+    pub(super) accounts_json: String,
+}
+
+/// The calls of these batches, in order.
+pub(super) fn calls(
     database: &dyn Database,
     run: i64,
-    batch: u32,
-) -> Result<(u32, u32, String, String), Fault> {
-    database.one(
-        "SELECT message, msg_random, data_id, json FROM batch JOIN account ON account.batch = batch.id
-         WHERE batch.id = ?1",
-        &cells![batch_id(run, batch)],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, accounts_json(row, 3)?)),
+    batches: RangeInclusive<u32>,
+) -> Result<Vec<StoredCall>, Fault> {
+    database.all(
+        "SELECT batch.id, message, msg_random, data_id, json FROM batch JOIN account ON account.batch = batch.id
+         WHERE batch.id BETWEEN ?1 AND ?2 ORDER BY batch.id",
+        &cells![batch_id(run, *batches.start()), batch_id(run, *batches.end())],
+        |row| {
+            Ok(StoredCall {
+                batch: number_of(row.get(0)?),
+                message: row.get(1)?,
+                msg_random: row.get(2)?,
+                data_id: row.get(3)?,
+                accounts_json: accounts_json(row, 4)?,
+            })
+        },
     )
 }
 

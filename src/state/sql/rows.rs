@@ -1,6 +1,10 @@
 //! How rows spell ids, words, times and accounts.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+
 use jiff::Timestamp;
+use zstd::bulk::Decompressor;
 
 use super::database::{Database, Fault, Row, cells};
 use crate::state::Status;
@@ -25,7 +29,7 @@ pub(super) fn batches_of(run: i64) -> [i64; 2] {
 }
 
 pub(super) fn status(row: &dyn Row, column: usize) -> Result<Status, Fault> {
-    let word: std::borrow::Cow<'_, str> = row.get(column)?;
+    let word: Cow<'_, str> = row.get(column)?;
     Status::from_word(&word).ok_or_else(|| Fault::Damaged(format!("unknown status '{word}'")))
 }
 
@@ -62,9 +66,14 @@ impl Packer {
 
 /// The accounts of a row of the `account` table as a JSON array's text.
 pub(super) fn accounts_json(row: &dyn Row, column: usize) -> Result<String, Fault> {
-    let packed: std::borrow::Cow<'_, [u8]> = row.get(column)?;
-    let bytes = zstd::bulk::decompress(&packed, ACCOUNTS_MAX).map_err(unreadable)?;
-    String::from_utf8(bytes).map_err(unreadable)
+    thread_local! {
+        /// Kept, because to make one takes longer than to unpack a batch with it.
+        static UNPACKER: RefCell<Decompressor<'static>> =
+            RefCell::new(Decompressor::new().expect("without a dictionary nothing can be wrong with it"));
+    }
+    let packed: Cow<'_, [u8]> = row.get(column)?;
+    let bytes = UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress(&packed, ACCOUNTS_MAX));
+    String::from_utf8(bytes.map_err(unreadable)?).map_err(unreadable)
 }
 
 /// The accounts of a row of the `account` table.

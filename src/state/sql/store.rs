@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, Write};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -120,22 +121,23 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         if self.watermark_due <= Instant::now() { self.write_watermark() } else { Ok(()) }
     }
 
-    fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
-        let OpenRun { id, message: known, .. } = self.opened(run)?;
-        let (id, known) = (*id, known.clone());
-        let (message, msg_random, data_id, accounts_json) =
-            query::call(&self.database, id, batch).map_err(self.failed("read a batch"))?;
-        let message_json = match known {
-            Some((number, json)) if number == message => json,
-            _ => {
-                let json: Arc<str> = query::message(&self.database, id, message)
-                    .map_err(self.failed("read a message"))?
-                    .into();
-                self.opened(run)?.message = Some((message, Arc::clone(&json)));
-                json
-            }
-        };
-        Ok(Payload { accounts_json, message_json, msg_random, data_id })
+    fn payloads(&mut self, run: &str, batches: RangeInclusive<u32>) -> Result<Vec<(u32, Payload)>> {
+        let OpenRun { id, message, .. } = self.opened(run)?;
+        let (id, mut known) = (*id, message.take());
+        let calls = query::calls(&self.database, id, batches).map_err(self.failed("read batches"))?;
+        let mut payloads = Vec::with_capacity(calls.len());
+        for query::StoredCall { batch, message, msg_random, data_id, accounts_json } in calls {
+            let message_json = match known.take() {
+                Some((number, json)) if number == message => json,
+                _ => {
+                    query::message(&self.database, id, message).map_err(self.failed("read a message"))?.into()
+                }
+            };
+            known = Some((message, Arc::clone(&message_json)));
+            payloads.push((batch, Payload { accounts_json, message_json, msg_random, data_id }));
+        }
+        self.opened(run)?.message = known;
+        Ok(payloads)
     }
 
     fn hold(&self, run: &str) -> Result<Option<Hold>> {
