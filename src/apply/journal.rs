@@ -60,7 +60,7 @@ impl Journal {
         let thread = std::thread::spawn(move || {
             let mut ahead: Vec<Ahead> = book.runs.iter().map(|_| Ahead::default()).collect();
             // The run that committed last is the one to commit next, most likely.
-            let mut idle = None;
+            let mut idle: Option<usize> = None;
             loop {
                 let ask = match asked.try_recv() {
                     Err(_)
