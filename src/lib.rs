@@ -30,6 +30,7 @@
 
 pub mod diagnostic;
 pub mod outcome;
+pub mod spill;
 
 pub mod timpush;
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pushplan::audience::{self, Access};
+use pushplan::audience::{self, Access, Keep};
 use pushplan::campaign::{AudienceSpec, Source, read_campaign, read_workspace};
 use pushplan::message::Templates;
 use pushplan::outcome::Outcome;
@@ -192,7 +192,7 @@ fn audience_rows(name: &str, source: fn(std::path::PathBuf) -> Source, input: &s
         spec.max_bad_rows = f64::from(bytes.len() as u32 % 2);
         std::fs::write(&path, bytes).unwrap();
         let _ = audience::columns(&spec.source, Access::Files);
-        if let Ok(audience) = audience::read(&spec, &carry, Access::Files, &|_| ()) {
+        if let Ok(audience) = audience::read(&spec, &carry, Access::Files, Keep(None), &|_| ()) {
             let stats = audience.stats();
             let counted = stats.bad + stats.filtered + stats.duplicates + stats.excluded + stats.suppressed;
             assert_eq!(stats.rows, counted + stats.recipients, "every row has one fate");

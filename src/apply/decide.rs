@@ -47,10 +47,10 @@ pub enum Intention {
 pub struct Due {
     /// `once`, `r2` or `20261124T0900Z`.
     pub occurrence: String,
-    /// When it was due; `None` for a campaign without a schedule, which is due when a person applies it.
-    pub at: Option<Timestamp>,
     /// What is not sent by then is skipped.
     pub expires_at: Option<Timestamp>,
+    /// The instant of the schedule that it is; `None` for a campaign without one, which is due when a person applies it.
+    pub scheduled: Option<Occurrence>,
 }
 
 impl Due {
@@ -62,7 +62,11 @@ impl Due {
 
 impl From<Occurrence> for Due {
     fn from(occurrence: Occurrence) -> Self {
-        Self { occurrence: occurrence.id(), at: Some(occurrence.at), expires_at: Some(occurrence.expires_at) }
+        Self {
+            occurrence: occurrence.id(),
+            expires_at: Some(occurrence.expires_at),
+            scheduled: Some(occurrence),
+        }
     }
 }
 
@@ -113,7 +117,7 @@ pub fn decide(
             1 => "once".to_owned(),
             revision => format!("r{revision}"),
         };
-        let due = Due { occurrence, at: None, expires_at: None };
+        let due = Due { occurrence, expires_at: None, scheduled: None };
         match (known.find)(&due.run_id(&campaign.id)) {
             None => intentions.push(Intention::Start(due)),
             Some(run) if !open(&&run) => intentions.push(settled(run)),
@@ -148,7 +152,10 @@ pub fn decide(
 mod tests {
     use std::path::Path;
 
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::campaign::schedule::parse_occurrence_id;
     use crate::campaign::{Delivery, read_campaign, read_workspace};
     use crate::state::{Hold, Tally};
 
@@ -206,10 +213,14 @@ mod tests {
     }
 
     fn start(occurrence: &str, expires_at: Option<&str>) -> Intention {
-        let at = |text| Some(at(text));
-        let due = crate::campaign::schedule::parse_occurrence_id(occurrence);
-        let expires_at = expires_at.and_then(at);
-        Intention::Start(Due { occurrence: occurrence.to_owned(), at: due, expires_at })
+        let expires_at = expires_at.map(at);
+        let scheduled = parse_occurrence_id(occurrence).zip(expires_at).map(|(at, expires_at)| Occurrence {
+            at,
+            opens_at: at,
+            expires_at,
+            late_from: None,
+        });
+        Intention::Start(Due { occurrence: occurrence.to_owned(), expires_at, scheduled })
     }
 
     #[test]
@@ -266,11 +277,9 @@ mod tests {
         let daily = "schedule: { cron: \"0 9 * * *\", expires_after: 2h }";
         let first = Run { frozen_at: at("2026-11-21T09:00Z"), ..run("20261121T0900Z", finished()) };
         let missed = |day: u8| {
-            Intention::Miss(Due {
-                occurrence: format!("202611{day}T0900Z"),
-                at: Some(at(&format!("2026-11-{day}T09:00Z"))),
-                expires_at: Some(at(&format!("2026-11-{day}T11:00Z"))),
-            })
+            let at = at(&format!("2026-11-{day}T09:00Z"));
+            let expires_at = at + SignedDuration::from_hours(2);
+            Intention::Miss(Occurrence { at, opens_at: at, expires_at, late_from: None }.into())
         };
         let next = Intention::NotDue { next: Some(at("2026-11-24T09:00Z")) };
         assert_eq!(

@@ -3,6 +3,7 @@
 //! One block is a few allocations that are used again and again, however many rows pass through it. Cell 0 of
 //! a row is its account; a row whose account cannot be one is malformed, whatever the source.
 
+use super::filter::Condition;
 use super::position;
 use super::value::{Kind, Value};
 
@@ -28,6 +29,18 @@ pub(super) struct Block {
     file: u64,
     /// See [`Block::skip_rows`].
     skipped: u64,
+    /// Of the good rows, those that mean something; see [`Block::judge`].
+    judged: Vec<Judged>,
+}
+
+/// A good row that matches one of the filters.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    row: u32,
+    /// It matches `where`.
+    pub(super) is_in: bool,
+    /// It matches `suppress_where`.
+    pub(super) suppresses: bool,
 }
 
 /// A malformed row.
@@ -61,7 +74,40 @@ impl Block {
         self.cells.clear();
         self.rows.clear();
         self.bad.clear();
+        self.judged.clear();
         self.skipped = 0;
+    }
+
+    /// Holds the good rows against the filters. Apart from the reading, so that its cost can be told apart.
+    pub(super) fn judge(&mut self, filter: Option<&Condition>, suppress: Option<&Condition>) {
+        let mut judged = std::mem::take(&mut self.judged);
+        for (row, good) in (0..).zip(self.rows()) {
+            let is_in = filter.is_none_or(|condition| condition.holds(&good));
+            let suppresses = suppress.is_some_and(|condition| condition.holds(&good));
+            if is_in || suppresses {
+                judged.push(Judged { row, is_in, suppresses });
+            }
+        }
+        self.judged = judged;
+    }
+
+    /// The rows that match one of the filters.
+    pub(super) fn judged(&self) -> impl Iterator<Item = (Row<'_>, Judged)> {
+        self.judged.iter().map(|&judged| (self.row(judged.row as usize), judged))
+    }
+
+    /// How many rows match `where`.
+    pub(super) fn matching(&self) -> usize {
+        self.judged.iter().filter(|judged| judged.is_in).count()
+    }
+
+    fn row(&self, index: usize) -> Row<'_> {
+        let (first, start) = match index {
+            0 => (0, 0),
+            _ => (self.rows[index - 1].cells, self.rows[index - 1].text),
+        };
+        let RowEnd { position, cells, .. } = self.rows[index];
+        Row { position, text: &self.text, start, cells: &self.cells[first as usize..cells as usize] }
     }
 
     /// Counts rows that the reader left out, because [`Wanted::only`](super::source::Wanted::only) does not hold for
@@ -112,14 +158,9 @@ impl Block {
         self.bad.push(Malformed { position: position::pack(self.file, line), rows, reason });
     }
 
+    /// The good rows.
     pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
-        let mut start = (0, 0);
-        self.rows.iter().map(move |end| {
-            let cells = &self.cells[start.0 as usize..end.cells as usize];
-            let row = Row { position: end.position, text: &self.text, start: start.1, cells };
-            start = (end.cells, end.text);
-            row
-        })
+        (0..self.rows.len()).map(|index| self.row(index))
     }
 
     pub(super) fn bad_rows(&self) -> &[Malformed] {

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Place;
 use crate::secret;
+use crate::spill;
 
 /// Why an audience could not be read. `name` is the file's path, or `accounts`.
 #[derive(Debug, thiserror::Error)]
@@ -97,14 +98,15 @@ pub enum Error {
     /// More malformed rows than `max_bad_rows` allows.
     #[error(transparent)]
     BadRows(BadRows),
-    /// More text than fits.
-    #[error(
-        "{name} holds too much: at most 4 GiB of account ids and of personal values, and 2^30 of each, fit into one campaign; split it"
-    )]
+    /// More rows than are counted.
+    #[error("{name} has more than 4,294,967,295 rows that match; split the campaign")]
     TooLarge {
         /// The file.
         name: String,
     },
+    /// There is no room for what does not fit into memory.
+    #[error(transparent)]
+    Spill(spill::Error),
 }
 
 /// One malformed row.

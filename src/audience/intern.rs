@@ -1,31 +1,29 @@
 //! Texts kept in one arena, and the table that finds them again.
 //!
-//! An audience of ten million recipients must not be ten million `String`s: a text costs its bytes, four for
-//! where it ends and five in the table.
+//! Hundreds of thousands of tuples must not be as many `String`s: a text costs its bytes, four for where it ends
+//! and five in the table.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use sha2::{Digest, Sha256};
 
-/// Texts in one arena, in the order in which they were added, counted from 0.
+/// Texts in one arena, in the order in which they were added, counted from 0. Whoever adds them sees to it that
+/// they stay below 4 GiB.
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     text: String,
     ends: Vec<u32>,
 }
 
-/// The arena is at its bound of 4 GiB of text or 2^30 texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Full;
-
 impl Texts {
-    /// Two bits of every index stay free for its user's own marks.
-    pub(crate) const MAX_LEN: u32 = (1 << 30) - 1;
-
     pub(crate) fn len(&self) -> u32 {
-        u32::try_from(self.ends.len()).expect("push refuses to go beyond MAX_LEN")
+        self.ends.len() as u32
+    }
+
+    /// Bytes of all texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     pub(crate) fn get(&self, index: u32) -> &str {
@@ -34,42 +32,11 @@ impl Texts {
         &self.text[start as usize..self.ends[index] as usize]
     }
 
-    pub(crate) fn push(&mut self, text: &str) -> Result<u32, Full> {
-        let end = u32::try_from(self.text.len() + text.len()).map_err(|_| Full)?;
+    fn push(&mut self, text: &str) -> u32 {
         let index = self.len();
-        if index == Self::MAX_LEN {
-            return Err(Full);
-        }
         self.text.push_str(text);
-        self.ends.push(end);
-        Ok(index)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).map(|index| self.get(index))
-    }
-
-    /// The texts of these indices, in this order.
-    pub(crate) fn select(&self, indices: impl Iterator<Item = u32>) -> Self {
-        let mut selected = Self::default();
-        for index in indices {
-            selected.push(self.get(index)).expect("a selection is no larger than the whole");
-        }
-        selected.text.shrink_to_fit();
-        selected.ends.shrink_to_fit();
-        selected
-    }
-
-    /// Feeds number, lengths and bytes, so that no two different lists feed the same.
-    pub(crate) fn digest(&self, sha: &mut Sha256) {
-        sha.update(self.len().to_le_bytes());
-        let mut bytes = Vec::with_capacity(4096);
-        for chunk in self.ends.chunks(1024) {
-            bytes.clear();
-            bytes.extend(chunk.iter().flat_map(|end| end.to_le_bytes()));
-            sha.update(&bytes);
-        }
-        sha.update(self.text.as_bytes());
+        self.ends.push(u32::try_from(self.text.len()).expect("the texts stay below 4 GiB"));
+        index
     }
 }
 
@@ -82,43 +49,33 @@ pub(crate) struct Interner {
 
 impl Interner {
     /// The index of a text, and whether it is new.
-    pub(crate) fn intern(&mut self, text: &str) -> Result<(u32, bool), Full> {
-        let hash = hash(text);
-        if let Some(index) = self.table.find(hash, |index| self.texts.get(*index) == text) {
-            return Ok((*index, false));
+    pub(crate) fn intern(&mut self, text: &str) -> (u32, bool) {
+        if let Some(index) = self.find(text) {
+            return (index, false);
         }
-        if self.table.len() == self.table.capacity() {
-            self.grow();
-        }
-        let index = self.texts.push(text)?;
-        self.table.insert_unique(hash, index, |_| unreachable!("grow made room"));
-        Ok((index, true))
+        let index = self.texts.push(text);
+        self.table.insert_unique(hash(text), index, |index| hash(self.texts.get(*index)));
+        (index, true)
     }
 
-    pub(crate) fn get(&self, index: u32) -> &str {
-        self.texts.get(index)
+    /// The index of a text, if it is there.
+    pub(crate) fn find(&self, text: &str) -> Option<u32> {
+        self.table.find(hash(text), |index| self.texts.get(*index) == text).copied()
+    }
+
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
     }
 
     /// The texts without the table.
     pub(crate) fn into_texts(self) -> Texts {
         self.texts
     }
-
-    /// Doubles the table. The old one is freed first and the new one filled in the arena's order: half the
-    /// memory of the table's own growth, and reads that run forward instead of jumping.
-    fn grow(&mut self) {
-        let room = (self.table.len() * 2).max(1 << 10);
-        self.table = HashTable::new();
-        self.table = HashTable::with_capacity(room);
-        for (index, text) in (0..).zip(self.texts.iter()) {
-            self.table.insert_unique(hash(text), index, |_| unreachable!("the table was made large enough"));
-        }
-    }
 }
 
 /// A fixed seed: the same input takes the same steps on every run.
-fn hash(text: &str) -> u64 {
-    FixedState::with_seed(0).hash_one(text.as_bytes())
+pub(super) fn hash(text: impl AsRef<[u8]>) -> u64 {
+    FixedState::with_seed(0).hash_one(text.as_ref())
 }
 
 #[cfg(test)]
@@ -135,29 +92,15 @@ mod tests {
             for text in &texts {
                 let next = u32::try_from(model.len()).unwrap();
                 let known = model.get(text).copied();
-                prop_assert_eq!(interner.intern(text), Ok((known.unwrap_or(next), known.is_none())));
+                prop_assert_eq!(interner.find(text), known);
+                prop_assert_eq!(interner.intern(text), (known.unwrap_or(next), known.is_none()));
                 model.entry(text.clone()).or_insert(next);
             }
             let kept = interner.into_texts();
-            prop_assert_eq!(kept.iter().count(), model.len());
+            prop_assert_eq!(kept.len() as usize, model.len());
             for (text, index) in model {
                 prop_assert_eq!(kept.get(index), text);
             }
         }
-    }
-
-    #[test]
-    fn a_digest_tells_where_one_text_ends_and_the_next_begins() {
-        let digest = |texts: &[&str]| {
-            let mut kept = Texts::default();
-            for text in texts {
-                kept.push(text).unwrap();
-            }
-            let mut sha = Sha256::new();
-            kept.digest(&mut sha);
-            sha.finalize()
-        };
-        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
-        assert_ne!(digest(&["abc"]), digest(&["abc", ""]));
     }
 }

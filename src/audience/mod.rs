@@ -1,9 +1,13 @@
-//! From an [`AudienceSpec`](crate::campaign::AudienceSpec) to the recipients: read, filter, exclude, de-duplicate, digest.
+//! From an [`AudienceSpec`](crate::campaign::AudienceSpec) to the recipients: read, filter, exclude, de-duplicate.
 //!
 //! An [`Audience`] is closed: its recipients stand in file order, each once, and each has a *tuple*, the values
 //! of the columns that the campaign's templates use. Recipients with equal values share a tuple, so that what
 //! comes after renders once per tuple and not once per recipient. Nothing here knows what a template is; the
 //! caller names the columns to carry.
+//!
+//! One thread reads, parses and filters ([`read`](mod@read)); the other writes down what matched ([`collect`]); then
+//! all of them settle who is in ([`settle`]). Memory has a bound: what is too much for it is in
+//! [`spill`](crate::spill) pools.
 //!
 //! # Invariants
 //!
@@ -14,28 +18,35 @@
 //! Deliberately absent: what a column means, how many recipients are too many, and every source's credentials.
 
 mod block;
-mod builder;
+mod collect;
 mod error;
 mod filter;
 mod intern;
 mod position;
 mod read;
+mod recipients;
+mod settle;
 mod source;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::collections::HashSet;
-
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 pub use error::{BadRow, BadRows, Error};
-pub use read::read;
+pub use read::{Reading, read};
+pub use recipients::{OwnTuple, Recipient, Tuple};
 pub use source::{Columns, columns};
 pub use value::Value;
 
+#[cfg(test)]
+pub(crate) use collect::Bounds;
 pub(crate) use intern::{Interner, Texts};
+pub(crate) use recipients::decode;
 pub(crate) use value::encode;
+
+use crate::spill::{Memory, Pool};
 
 /// What may be done to get at an audience, from the least to the most; each level includes those before it.
 ///
@@ -51,22 +62,36 @@ pub enum Access {
 }
 
 /// The recipients of one run, in the order in which the source names them.
+///
+/// Most of it is in a [`Pool`]; what stays in memory whatever the source holds is a bit a row, and the tuples up to
+/// a bound.
 #[derive(Debug)]
 pub struct Audience {
     /// The source as a reader knows it: the paths of its files, or `accounts`.
     sources: Vec<String>,
     /// The carried columns, in the order of a tuple's values.
     columns: Vec<String>,
-    accounts: Texts,
-    /// One a recipient.
-    tuple_of: Vec<TupleId>,
-    /// Encoded values, one a tuple; tuples stand in the order of their first recipient.
+    /// The rows that match, in order.
+    rows: Pool,
+    /// Those of them that are nobody's push.
+    out: settle::Out,
+    /// Encoded values, one a tuple; tuples stand in the order of their first row.
     tuples: Texts,
-    /// Where each tuple's first recipient stands; see [`position`].
-    lines: Vec<u64>,
+    /// Where each tuple's first row stands; see [`position`].
+    positions: Vec<u64>,
     bad_rows: Vec<BadRow>,
     stats: Stats,
-    digest: [u8; 32],
+    memory: Arc<Memory>,
+}
+
+/// Whom a plan is made for: everybody, or those whom what is left of a run still names.
+#[derive(Debug, Clone, Copy)]
+pub struct Keep<'a>(pub Option<&'a HashSet<String>>);
+
+impl Keep<'_> {
+    fn names(self, account: &[u8]) -> bool {
+        self.0.is_none_or(|kept| std::str::from_utf8(account).is_ok_and(|account| kept.contains(account)))
+    }
 }
 
 /// Which tuple a recipient has: an index from 0 to [`Audience::tuples`], valid in its own audience alone.
@@ -129,8 +154,8 @@ impl std::fmt::Display for Place {
 
 impl Audience {
     /// Number of recipients.
-    pub fn len(&self) -> u32 {
-        self.accounts.len()
+    pub fn len(&self) -> u64 {
+        self.stats.recipients
     }
 
     /// Is nobody left?
@@ -138,23 +163,8 @@ impl Audience {
         self.len() == 0
     }
 
-    /// The UserID of a recipient, counted from 0.
-    ///
-    /// # Panics
-    /// Where `recipient` is not below [`Audience::len`].
-    pub fn account(&self, recipient: u32) -> &str {
-        self.accounts.get(recipient)
-    }
-
-    /// The tuple of a recipient, counted from 0.
-    ///
-    /// # Panics
-    /// Where `recipient` is not below [`Audience::len`].
-    pub fn tuple_of(&self, recipient: u32) -> TupleId {
-        self.tuple_of[recipient as usize]
-    }
-
-    /// The distinct tuples, in the order of their first recipient.
+    /// The tuples that recipients share, in the order of their first row; some may be nobody's, whose rows are
+    /// duplicates or left out.
     pub fn tuples(&self) -> impl ExactSizeIterator<Item = TupleId> + use<> {
         (0..self.tuples.len()).map(TupleId)
     }
@@ -166,12 +176,12 @@ impl Audience {
 
     /// A tuple's values, in the order of [`Audience::columns`].
     pub fn values(&self, tuple: TupleId) -> Vec<Value<'_>> {
-        value::decode(self.tuples.get(tuple.0)).collect()
+        decode(self.tuples.get(tuple.0))
     }
 
     /// Where a tuple was first met.
     pub fn place(&self, tuple: TupleId) -> Place {
-        Place::of(self.lines[tuple.index()], &self.sources)
+        self.place_of(self.positions[tuple.index()])
     }
 
     /// What became of the source's rows.
@@ -184,53 +194,65 @@ impl Audience {
         &self.bad_rows
     }
 
-    /// SHA-256 over the carried columns' names, the recipients in order, and their values.
-    pub fn digest(&self) -> [u8; 32] {
-        self.digest
+    /// Bytes of it, and of what was made of it, that went to temporary files.
+    pub fn spilled(&self) -> u64 {
+        self.memory.spilled()
     }
 
-    /// The same audience without those whom `keep` does not name. The others count as excluded.
-    #[must_use]
-    pub fn restricted_to(mut self, keep: &HashSet<String>) -> Self {
-        let kept: Vec<u32> = (0..self.len()).filter(|&index| keep.contains(self.account(index))).collect();
-        self.stats.excluded += u64::from(self.len()) - kept.len() as u64;
-        self.stats.recipients = kept.len() as u64;
-        self.tuple_of = kept.iter().map(|&index| self.tuple_of(index)).collect();
-        self.accounts = self.accounts.select(kept.into_iter());
-        self.drop_unused_tuples();
-        self.digest = self.compute_digest();
-        self
-    }
-
-    fn compute_digest(&self) -> [u8; 32] {
-        let mut sha = Sha256::new();
-        sha.update((self.columns.len() as u64).to_le_bytes());
-        for column in &self.columns {
-            sha.update((column.len() as u64).to_le_bytes());
-            sha.update(column);
-        }
-        self.tuples.digest(&mut sha);
-        self.accounts.digest(&mut sha);
-        let mut bytes = Vec::with_capacity(4096);
-        for chunk in self.tuple_of.chunks(1024) {
-            bytes.clear();
-            bytes.extend(chunk.iter().flat_map(|tuple| tuple.0.to_le_bytes()));
-            sha.update(&bytes);
-        }
-        sha.finalize().into()
+    /// The memory that its pools share, for those of who goes on with it.
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 }
 
 #[cfg(test)]
 impl Audience {
     /// An audience from rows in memory, for the tests of the modules that come after this one.
-    pub(crate) fn of(columns: &[&str], rows: &[(&str, Vec<Value<'_>>)]) -> Self {
-        let mut builder = builder::Builder::new();
+    pub(crate) fn of(bounds: Bounds, columns: &[&str], rows: &[(&str, Vec<Value<'_>>)]) -> Self {
+        let mut collector = collect::Collector::new(bounds);
         for (line, (account, values)) in (1..).zip(rows) {
             assert_eq!(values.len(), columns.len());
-            builder.add(account, values.iter().copied(), line).expect("a test's audience is small");
+            collector.add(account, values.iter().copied(), line).expect("a test's audience is small");
         }
-        builder.stats.rows = rows.len() as u64;
-        builder.finish(vec!["test".to_owned()], columns.iter().map(|c| (*c).to_owned()).collect(), Vec::new())
+        let stats = Stats { rows: rows.len() as u64, ..Stats::default() };
+        let columns = columns.iter().map(|c| (*c).to_owned()).collect();
+        collector
+            .finish(Keep(None), stats, vec!["test".to_owned()], columns, Vec::new())
+            .expect("a test's audience is small")
+    }
+
+    /// Everybody.
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let mut list = Vec::new();
+        self.each(|recipient| -> Result<(), crate::spill::Error> {
+            let (tuple, place) = match recipient.tuple() {
+                Tuple::Known(tuple) => (self.tuples.get(tuple.0), self.place(tuple)),
+                Tuple::Own(own) => (own.text(), self.place_of(own.position())),
+            };
+            list.push(Listed { account: recipient.account().to_owned(), tuple: tuple.to_owned(), place });
+            Ok(())
+        })
+        .expect("a test's disk has room");
+        list
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        self.list().into_iter().map(|listed| listed.account).collect()
+    }
+}
+
+/// A recipient as a test looks at it.
+#[cfg(test)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) account: String,
+    tuple: String,
+    pub(crate) place: Place,
+}
+
+#[cfg(test)]
+impl Listed {
+    pub(crate) fn values(&self) -> Vec<Value<'_>> {
+        decode(&self.tuple)
     }
 }

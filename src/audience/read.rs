@@ -1,14 +1,14 @@
-//! Reads an audience: the source parsed on one thread, filtered and collected on the caller's.
+//! Reads an audience: the source parsed and filtered on one thread, collected on the caller's.
 
 use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
-use super::block::{Block, Row};
-use super::builder::Builder;
+use super::block::{Block, Judged, Row};
+use super::collect::{Bounds, Collector, Failed};
 use super::error::{BadRow, BadRows, Error};
 use super::filter::Condition;
-use super::intern::Full;
 use super::source::{self, Wanted};
-use super::{Access, Audience, Place, Stats};
+use super::{Access, Audience, Keep, Place, Stats};
 use crate::campaign::{AudienceSpec, Exclusion, Filter, Source};
 
 /// Malformed rows kept to be shown.
@@ -18,64 +18,87 @@ const SAMPLES: usize = 20;
 /// a short stumble of the other.
 const BLOCKS: usize = 4;
 
+/// How the reading goes, for who shows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reading {
+    /// Rows read so far.
+    pub rows: u64,
+    /// Time spent reading and parsing.
+    pub read: Duration,
+    /// Time spent filtering, on the same thread.
+    pub filter: Duration,
+    /// All is read; who is in is being settled.
+    pub is_done: bool,
+}
+
 /// Reads the recipients of a campaign.
 ///
-/// `carry` names the columns that its templates use. `progress` is told the number of rows read so far, some
-/// thousands of rows apart.
+/// `carry` names the columns that its templates use, `keep` whom it is about. `progress` is told how far the reading
+/// is, some thousands of rows apart.
 ///
 /// The first row of an account that matches `where`, in the source's order, is the one that counts. An account
 /// that a list under `exclude` names, or of which any row (matching `where` or not) matches `suppress_where`,
-/// gets nothing.
+/// gets nothing; so does one that `keep` does not name, which counts as excluded.
 ///
 /// # Errors
 /// A source cannot be read, is beyond `access`, is cut or damaged, lacks a column, or has more malformed rows than
-/// `max_bad_rows` allows; a suppression list may have none.
+/// `max_bad_rows` allows; a suppression list may have none. Or there is no room for what does not fit into memory.
 pub fn read(
     spec: &AudienceSpec,
     carry: &[String],
     access: Access,
-    progress: &dyn Fn(u64),
+    keep: Keep<'_>,
+    progress: &dyn Fn(Reading),
 ) -> Result<Audience, Error> {
-    let mut builder = Builder::new();
+    read_within(Bounds::USUAL, spec, carry, access, keep, progress)
+}
+
+/// As [`read`], with other bounds.
+pub(super) fn read_within(
+    bounds: Bounds,
+    spec: &AudienceSpec,
+    carry: &[String],
+    access: Access,
+    keep: Keep<'_>,
+    progress: &dyn Fn(Reading),
+) -> Result<Audience, Error> {
+    let mut collector = Collector::new(bounds);
     for exclusion in &spec.exclude {
-        exclude(exclusion, access, &mut builder)?;
+        exclude(exclusion, access, &mut collector)?;
     }
 
     let mut wanted = Wanted::account(&spec.account);
     let filter = compile(spec.filter.as_ref(), &mut wanted);
     let suppress = compile(spec.suppress.as_ref(), &mut wanted);
     let carried: Vec<usize> = carry.iter().map(|column| wanted.column(column)).collect();
-
     if spec.suppress.is_none() {
         wanted.set_only(spec.filter.clone());
     }
 
-    let mut filtered = 0;
-    let tally = stream(&spec.source, &wanted, access, Some(spec.max_bad_rows), progress, |row| {
-        if suppress.as_ref().is_some_and(|condition| condition.holds(row)) {
-            builder.suppress(row.account())?;
-        }
-        if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
-            builder.add(row.account(), carried.iter().map(|&index| row.get(index)), row.position)
-        } else {
-            filtered += 1;
+    let filters = Filters { is_in: filter.as_ref(), suppresses: suppress.as_ref() };
+    let tally =
+        stream(&spec.source, &wanted, filters, access, Some(spec.max_bad_rows), progress, |row, judged| {
+            if judged.suppresses {
+                collector.suppress(row.account())?;
+            }
+            if judged.is_in {
+                collector.add(row.account(), carried.iter().map(|&index| row.get(index)), row.position)?;
+            }
             Ok(())
-        }
-    })?;
-    builder.stats =
-        Stats { rows: tally.rows, bad: tally.bad, filtered: filtered + tally.skipped, ..builder.stats };
-    Ok(builder.finish(source::places(&spec.source), carry.to_vec(), tally.samples))
+        })?;
+    progress(Reading { is_done: true, ..tally.reading });
+    let stats = Stats { rows: tally.rows, bad: tally.bad, filtered: tally.filtered, ..Stats::default() };
+    let places = source::places(&spec.source);
+    collector.finish(keep, stats, places, carry.to_vec(), tally.samples).map_err(Error::Spill)
 }
 
-fn exclude(exclusion: &Exclusion, access: Access, builder: &mut Builder) -> Result<(), Error> {
+fn exclude(exclusion: &Exclusion, access: Access, collector: &mut Collector) -> Result<(), Error> {
     let mut wanted = Wanted::account(&exclusion.account);
     let filter = compile(exclusion.filter.as_ref(), &mut wanted);
     wanted.set_only(exclusion.filter.clone());
-    stream(&exclusion.source, &wanted, access, None, &|_| {}, |row| {
-        if filter.as_ref().is_none_or(|condition| condition.holds(row)) {
-            builder.exclude(row.account())?;
-        }
-        Ok(())
+    let filters = Filters { is_in: filter.as_ref(), suppresses: None };
+    stream(&exclusion.source, &wanted, filters, access, None, &|_| {}, |row, _| {
+        Ok(collector.exclude(row.account())?)
     })?;
     Ok(())
 }
@@ -84,19 +107,28 @@ fn compile(filter: Option<&Filter>, wanted: &mut Wanted) -> Option<Condition> {
     filter.map(|filter| Condition::compile(filter, wanted))
 }
 
-/// Rows read, and among them malformed ones and ones that the reader left out.
+/// What makes a row mean something; see [`Judged`].
+#[derive(Clone, Copy)]
+struct Filters<'f> {
+    is_in: Option<&'f Condition>,
+    suppresses: Option<&'f Condition>,
+}
+
+/// Rows read, and among them malformed ones and ones that do not match.
 #[derive(Debug, Default)]
 struct Tally {
     rows: u64,
-    skipped: u64,
+    filtered: u64,
     bad: u64,
     samples: Vec<BadRow>,
+    reading: Reading,
 }
 
 impl Tally {
     fn add(&mut self, block: &Block, places: &[String]) {
-        self.rows += block.rows().len() as u64 + block.skipped();
-        self.skipped += block.skipped();
+        let good = block.rows().len() as u64;
+        self.rows += good + block.skipped();
+        self.filtered += good - block.matching() as u64 + block.skipped();
         for bad in block.bad_rows() {
             self.rows += bad.rows;
             self.bad += bad.rows;
@@ -112,15 +144,16 @@ impl Tally {
     }
 }
 
-/// Gives every good row of a source to `row`, in order; `allowed` is the share of malformed ones let pass, `None`
-/// where the source must be whole.
+/// Gives every good row of a source that matches one of the filters to `row`, in order; `allowed` is the share of
+/// malformed ones let pass, `None` where the source must be whole.
 fn stream(
     source: &Source,
     wanted: &Wanted,
+    filters: Filters<'_>,
     access: Access,
     allowed: Option<f64>,
-    progress: &dyn Fn(u64),
-    mut row: impl FnMut(&Row<'_>) -> Result<(), Full>,
+    progress: &dyn Fn(Reading),
+    mut row: impl FnMut(&Row<'_>, Judged) -> Result<(), Failed>,
 ) -> Result<Tally, Error> {
     let (name, places) = (source::name(source), source::places(source));
     let mut reader = source::open(source, wanted, access)?;
@@ -128,7 +161,7 @@ fn stream(
     let none_allowed = allowed.is_none_or(|share| share <= 0.0);
 
     std::thread::scope(|scope| {
-        let (full, filled) = sync_channel::<(Block, Result<bool, Error>)>(BLOCKS);
+        let (full, filled) = sync_channel(BLOCKS);
         let (empty, to_fill) = sync_channel::<Block>(BLOCKS);
         for _ in 0..BLOCKS {
             empty.send(Block::default()).expect("the channel holds as many");
@@ -136,20 +169,33 @@ fn stream(
         // It ends with the source, or when the other side of a channel is gone, which then has failed.
         scope.spawn(move || {
             for mut block in to_fill {
+                let start = Instant::now();
                 block.clear();
                 let more = reader.fill(&mut block);
-                if full.send((block, more)).is_err() {
+                let read = Instant::now();
+                block.judge(filters.is_in, filters.suppresses);
+                if full.send((block, more, read - start, read.elapsed())).is_err() {
                     return;
                 }
             }
         });
-        for (block, more) in filled {
+        for (block, more, read, filter) in filled {
             // Also before a failure: the malformed rows in front of it may explain it.
             tally.add(&block, &places);
-            for good in block.rows() {
-                row(&good).map_err(|Full| Error::TooLarge { name: name.clone() })?;
+            for (good, judged) in block.judged() {
+                row(&good, judged).map_err(|failed| match failed {
+                    Failed::TooLarge => Error::TooLarge { name: name.clone() },
+                    Failed::Spill(error) => Error::Spill(error),
+                })?;
             }
-            progress(tally.rows);
+            let before = tally.reading;
+            tally.reading = Reading {
+                rows: tally.rows,
+                read: before.read + read,
+                filter: before.filter + filter,
+                is_done: false,
+            };
+            progress(tally.reading);
             // Where none is allowed, enough to show is enough.
             let hopeless = none_allowed && tally.samples.len() == SAMPLES;
             if !more? || hopeless {

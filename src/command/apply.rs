@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::{Planned, plan_all, plan_due, plan_one, summary};
+use super::planning::{Planned, occurrence_of, plan_all, plan_due, plan_one, summary};
 use super::target::Target;
 use super::{Global, context, output, who};
 use crate::apply::{News, Order, Runner, Signals};
@@ -16,7 +17,7 @@ use crate::audience::Access;
 use crate::campaign::{Workspace, parse_duration};
 use crate::executor::{End, Pause};
 use crate::plan::Plan;
-use crate::prepare::{Occurrence, Rest};
+use crate::prepare::Rest;
 use crate::report;
 use crate::report::progress::Progresses;
 use crate::state::{Run, RunStatus, Store, Tally};
@@ -75,8 +76,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
     if args.as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
-    let replans =
-        if args.replan { replan(&mut planned, context.access, store.as_ref())? } else { Vec::new() };
+    let replans = if args.replan { replan(&mut planned, &context, store.as_ref())? } else { Vec::new() };
     if !args.due {
         planned.refuse_changed()?;
     }
@@ -161,13 +161,17 @@ fn wait_until(at: Timestamp) -> Result<bool, Failure> {
 }
 
 /// New plans for what remains of runs whose campaigns have changed; the runs are to be resumed with them.
-fn replan(planned: &mut Planned, access: Access, store: &dyn Store) -> Result<Vec<(String, Plan)>, Failure> {
+fn replan(
+    planned: &mut Planned,
+    context: &Context,
+    store: &dyn Store,
+) -> Result<Vec<(String, Plan)>, Failure> {
     let mut replans = Vec::new();
     for (campaign, run) in std::mem::take(&mut planned.changed) {
         let rest =
             Rest { accounts: store.pending_accounts(&run.id)?, first_batch: store.batches(&run.id)? + 1 };
-        let occurrence = Occurrence { name: &run.occurrence, expires_at: run.expires_at };
-        let plan = plan_one(&campaign, occurrence, access, Some(&rest), Some(store))
+        let occurrence = occurrence_of(&campaign, &run);
+        let plan = plan_one(&campaign, occurrence, context, Some(&rest), Some(store))
             .map_err(|error| Failure::prepare(vec![error]))?;
         replans.push((run.id.clone(), plan));
         planned.resumes.push(Run { delivery: campaign.delivery, ..run });
@@ -207,7 +211,7 @@ fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
         return Ok(());
     }
     let question = report::plan::question(
-        planned.plans.iter().map(|plan| u64::from(plan.audience().len())),
+        planned.plans.iter().map(|plan| plan.recipients()),
         planned.resumes.iter().map(|run| run.tally.remaining),
     );
     match output::is_interactive() {

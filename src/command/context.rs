@@ -16,6 +16,8 @@ pub(super) struct Context {
     pub(super) campaigns: Vec<Campaign>,
     /// How far planning may go.
     pub(super) access: Access,
+    /// Whether planning says where its time went.
+    pub(super) profile: bool,
 }
 
 fn options(global: &Global) -> Result<LoadOptions, Failure> {
@@ -47,7 +49,7 @@ pub(super) fn load_campaigns(global: &Global, paths: &[PathBuf], least: Access) 
                 _ => Access::Files,
             };
             let access = least.max(allowed);
-            Ok(Context { workspace, campaigns: loaded.campaigns, access })
+            Ok(Context { workspace, campaigns: loaded.campaigns, access, profile: false })
         }
         _ => Err(Failure::Mistakes(loaded.diagnostics)),
     }

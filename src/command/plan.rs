@@ -7,10 +7,9 @@ use jiff::Timestamp;
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::{Planned, plan_all, plan_one};
+use super::planning::{Planned, occurrence_of, plan_all, plan_one};
 use super::{Format, Global, context, output};
 use crate::audience::Access;
-use crate::prepare::Occurrence;
 use crate::report;
 use crate::state::Store;
 
@@ -25,10 +24,14 @@ pub(super) struct Args {
     /// Exit with 2 where there is something to send, and with 0 only where there is not
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Say on stderr where the time went, campaign by campaign
+    #[arg(long)]
+    profile: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
-    let context = context::load_campaigns(global, &args.paths, Access::Files)?;
+    let mut context = context::load_campaigns(global, &args.paths, Access::Files)?;
+    context.profile = args.profile;
     let store = context::open_to_plan(&context)?;
     let planned = plan_all(&context, store.as_deref(), Timestamp::now())?;
     output::print(&match args.format {
@@ -53,11 +56,11 @@ fn drift(context: &Context, planned: &Planned, store: Option<&dyn Store>) -> Res
         let Some(campaign) = context.campaigns.iter().find(|campaign| campaign.id == run.campaign) else {
             continue;
         };
-        let occurrence = Occurrence { name: &run.occurrence, expires_at: run.expires_at };
-        let now = plan_one(campaign, occurrence, context.access, None, store)
+        let occurrence = occurrence_of(campaign, run);
+        let now = plan_one(campaign, occurrence, context, None, store)
             .map_err(|error| Failure::prepare(vec![error]))?;
         if now.audience_digest() != run.audience_digest {
-            text += &report::plan::audience_drift(run, now.audience().len());
+            text += &report::plan::audience_drift(run, now.recipients());
         }
     }
     Ok(text)

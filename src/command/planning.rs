@@ -7,15 +7,16 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::output;
 use crate::apply::{Due, Intention, Known, decide};
-use crate::audience::Access;
+use crate::campaign::schedule::{Occurrence as Scheduled, parse_occurrence_id};
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, RunHeader, digest};
 use crate::prepare::{self, Occurrence, Rest};
 use crate::report;
-use crate::report::progress::PlanProgress;
+use crate::report::planning::PlanProgress;
 use crate::state::{Run, Store};
 
 /// What is to be done, campaign by campaign.
@@ -61,7 +62,7 @@ pub(super) fn plan_all(
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));
     }
-    planned.plan(&due, context.access, store, now);
+    planned.plan(&due, context, store, now);
     if planned.failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(planned.failed)) }
 }
 
@@ -79,13 +80,13 @@ pub(super) fn plan_due(
     due.retain(|(campaign, due)| {
         let mistakes = prepare::check(&campaign.draft(), context.access);
         let has_mistakes = mistakes.has_errors();
-        if has_mistakes && let Some(at) = due.at {
-            planned.answered.insert(campaign.id.clone(), at);
+        if has_mistakes && let Some(scheduled) = due.scheduled {
+            planned.answered.insert(campaign.id.clone(), scheduled.at);
             planned.failed.push(prepare::Error::Mistakes(mistakes));
         }
-        due.at.is_some() && !has_mistakes
+        due.scheduled.is_some() && !has_mistakes
     });
-    planned.plan(&due, context.access, store, now);
+    planned.plan(&due, context, store, now);
     Ok(planned)
 }
 
@@ -150,7 +151,7 @@ fn decide_all<'c>(
 pub(super) fn plan_one(
     campaign: &Campaign,
     occurrence: Occurrence<'_>,
-    access: Access,
+    context: &Context,
     rest: Option<&Rest>,
     store: Option<&dyn Store>,
 ) -> Result<Plan, prepare::Error> {
@@ -159,18 +160,37 @@ pub(super) fn plan_one(
     let taken = |random: u32, data_id: &str| {
         store.is_some_and(|store| store.has_key(random, data_id).unwrap_or(false))
     };
-    let plan = prepare::prepare(campaign, occurrence, access, rest, &taken, &|rows| progress.show(rows));
+    let plan =
+        prepare::prepare(campaign, occurrence, context.access, rest, &taken, &|moment| progress.show(moment));
     progress.finish();
+    if context.profile && plan.is_ok() {
+        output::say(progress.profile().trim_end());
+    }
     plan
+}
+
+/// The occurrence of a run that is there already, as its campaign's schedule has it now.
+pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> Occurrence<'a> {
+    let schedule = campaign.schedule.as_ref();
+    let scheduled =
+        schedule.and_then(|schedule| Some(schedule.occurrence(parse_occurrence_id(&run.occurrence)?)));
+    Occurrence { name: &run.occurrence, expires_at: run.expires_at, scheduled }
 }
 
 impl Planned {
     /// Plans what is due. An occurrence that cannot be planned has no fate yet: the next apply meets it again.
-    fn plan(&mut self, due: &[(&Campaign, Due)], access: Access, store: Option<&dyn Store>, now: Timestamp) {
+    fn plan(
+        &mut self,
+        due: &[(&Campaign, Due)],
+        context: &Context,
+        store: Option<&dyn Store>,
+        now: Timestamp,
+    ) {
         for (campaign, due) in due {
-            let occurrence = Occurrence { name: &due.occurrence, expires_at: due.expires_at };
-            let plan = plan_one(campaign, occurrence, access, None, store);
-            if let Some(at) = due.at {
+            let occurrence =
+                Occurrence { name: &due.occurrence, expires_at: due.expires_at, scheduled: due.scheduled };
+            let plan = plan_one(campaign, occurrence, context, None, store);
+            if let Some(Scheduled { at, .. }) = due.scheduled {
                 let answered = self.answered.entry(campaign.id.clone()).or_insert(now);
                 *answered = if plan.is_err() { at.min(*answered) } else { *answered };
             }

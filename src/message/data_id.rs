@@ -65,6 +65,11 @@ impl DataId {
         Ok(data_id)
     }
 
+    /// Does it name the run, by the values of all `constants`? Then no batch of another run has the same.
+    pub fn names(&self, constants: &[(&str, &str)]) -> bool {
+        self.render(1).is_ok_and(|first| constants.iter().all(|(_, value)| first.contains(value)))
+    }
+
     /// The DataId of a batch, 1 to [`DATA_ID_BYTES_MAX`] bytes long.
     ///
     /// # Errors

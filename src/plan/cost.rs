@@ -1,7 +1,10 @@
 //! What personalisation costs: a message of one's own is a call of one's own.
 
-use super::{MAX_RECIPIENTS_A_CALL, Plan, predict};
-use crate::audience::{Interner, encode};
+use super::Plan;
+use super::build::Placed;
+use super::known::Group;
+use super::predict::Sizes;
+use crate::audience::{Audience, Interner, Value, encode};
 use crate::campaign::Rate;
 
 /// The calls of a plan beside those it would take with fewer personal values.
@@ -37,23 +40,23 @@ pub const WARN_CALLS: u64 = 100;
 impl Cost {
     /// The cost of a plan at its app's rate.
     pub fn of(plan: &Plan, rate: &Rate) -> Self {
-        let calls = u64::from(plan.calls());
-        let seconds = predict::seconds(rate, plan.batches().map(|batch| batch.recipients()));
-        let alike = Load::of(&[plan.audience.len()], rate);
-        let factor = if alike.calls == 0 { 1.0 } else { calls as f64 / alike.calls as f64 };
-        let mut columns = Vec::new();
-        if factor >= WARN_FACTOR {
-            for (index, column) in plan.audience.columns().iter().enumerate() {
-                let without = Load::of(&recipients_without(plan, index), rate);
-                columns.push(ColumnCost {
-                    column: column.clone(),
-                    calls_without: without.calls,
-                    seconds: seconds - without.seconds,
-                });
-            }
-            columns.sort_by_key(|cost| cost.calls_without);
-        }
-        Self { calls_alike: alike.calls, factor, seconds: seconds - alike.seconds, columns }
+        let sizes = &plan.totals.sizes;
+        let (calls, seconds) = (sizes.calls(), sizes.seconds(rate));
+        let mut alike = Sizes::new();
+        alike.push_packed(plan.recipients());
+        let factor = if alike.calls() == 0 { 1.0 } else { calls as f64 / alike.calls() as f64 };
+        let mut columns: Vec<_> = plan
+            .without
+            .iter()
+            .filter(|_| factor >= WARN_FACTOR)
+            .map(|(column, sizes)| ColumnCost {
+                column: column.clone(),
+                calls_without: sizes.calls(),
+                seconds: seconds - sizes.seconds(rate),
+            })
+            .collect();
+        columns.sort_by_key(|cost| cost.calls_without);
+        Self { calls_alike: alike.calls(), factor, seconds: seconds - alike.seconds(rate), columns }
     }
 
     /// Does it make enough calls out of few to warn of it?
@@ -62,53 +65,72 @@ impl Cost {
     }
 }
 
-/// What messages with so many recipients each come to.
-struct Load {
-    calls: u64,
-    seconds: f64,
-}
-
-impl Load {
-    fn of(recipients: &[u32], rate: &Rate) -> Self {
-        let sizes = || recipients.iter().flat_map(|&recipients| packed(recipients));
-        Self { calls: sizes().count() as u64, seconds: predict::seconds(rate, sizes()) }
+/// The calls of a plan if the templates did not use a column, for each of its columns: messages whose tuples differ
+/// in it alone become one. Nothing is rendered anew, so that this is an estimate where a template only tests the
+/// column; and where there are too many tuples to know them all, what the known ones come to stands for the others.
+///
+/// Empty where the plan has as few calls as it can.
+pub(super) fn without_each_column(
+    audience: &Audience,
+    used: &[u32],
+    group_of_tuple: &[Option<u32>],
+    placed: &Placed,
+) -> Vec<(String, Sizes)> {
+    let groups = &placed.known.groups;
+    let counted: u64 = groups.iter().map(|group| u64::from(group.recipients)).sum();
+    let all = audience.len() - placed.skipped.values().sum::<u64>();
+    if (groups.len() as f64) < WARN_FACTOR && counted == all {
+        return Vec::new();
     }
+    let scale = all as f64 / counted.max(1) as f64;
+    let columns = audience.columns().iter().enumerate();
+    columns
+        .map(|(index, column)| {
+            let mut sizes = Sizes::new();
+            for recipients in recipients_without(audience, used, group_of_tuple, groups, index) {
+                sizes.push_packed((f64::from(recipients) * scale).round() as u64);
+            }
+            (column.clone(), sizes)
+        })
+        .collect()
 }
 
-/// The sizes of a message's batches: all full but the last.
-pub(super) fn packed(recipients: u32) -> impl Iterator<Item = u16> {
-    let full = u32::from(MAX_RECIPIENTS_A_CALL);
-    let rest = u16::try_from(recipients % full).expect("the rest is below 500");
-    (0..recipients / full).map(|_| MAX_RECIPIENTS_A_CALL).chain((rest > 0).then_some(rest))
-}
-
-/// The recipients of each message if the templates did not use the column with this index: messages whose
-/// tuples differ in it alone become one. Nothing is rendered anew, so that this is an estimate where a template
-/// only tests the column.
-fn recipients_without(plan: &Plan, column: usize) -> Vec<u32> {
-    let mut merged = Merged::new(plan.messages.len());
+fn recipients_without(
+    audience: &Audience,
+    used: &[u32],
+    group_of_tuple: &[Option<u32>],
+    groups: &[Group],
+    column: usize,
+) -> Vec<u32> {
+    let mut merged = Merged::new(groups.len());
     let mut rests = Interner::default();
-    let mut message_of_rest = Vec::new();
+    let mut group_of_rest = Vec::new();
+    let mut recipients = vec![0; groups.len()];
     let mut rest = String::new();
-    for (tuple, &message) in plan.audience.tuples().zip(&plan.message_of_tuple) {
+    for (tuple, (group, used)) in audience.tuples().zip(group_of_tuple.iter().zip(used)) {
+        let Some(group) = *group else { continue };
+        recipients[group as usize] += used;
         rest.clear();
-        for (index, value) in plan.audience.values(tuple).into_iter().enumerate() {
+        // Messages of different waves stay apart.
+        encode(&mut rest, Value::Number(&groups[group as usize].wave.to_string()));
+        for (index, value) in audience.values(tuple).into_iter().enumerate() {
             if index != column {
                 encode(&mut rest, value);
             }
         }
-        let (index, is_new) = rests.intern(&rest).expect("a part of the tuples fits where all of them do");
+        let (index, is_new) = rests.intern(&rest);
         if is_new {
-            message_of_rest.push(message);
+            group_of_rest.push(group);
         } else {
-            merged.merge(message_of_rest[index as usize], message);
+            merged.merge(group_of_rest[index as usize], group);
         }
     }
-    let mut recipients = vec![0; plan.messages.len()];
-    for (index, message) in (0..).zip(&plan.messages) {
-        recipients[merged.first_of(index) as usize] += message.recipients;
+    let mut sums = vec![0; groups.len()];
+    for (group, recipients) in (0..).zip(recipients) {
+        sums[merged.first_of(group) as usize] += recipients;
     }
-    recipients
+    sums.retain(|&sum| sum > 0);
+    sums
 }
 
 /// Messages that have become one: a union-find, each set named after its lowest message.

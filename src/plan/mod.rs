@@ -5,33 +5,67 @@
 //!
 //! # Invariants
 //!
-//! - Every recipient stands in exactly one batch; a batch has one message and 1 to 500 recipients.
-//! - Batches are numbered in sending order, without a gap: messages in the order of their first recipient, and within
-//!   a message the recipients in the audience's order.
+//! - Every recipient stands in exactly one batch, or is counted as skipped for want of a wave; a batch has one
+//!   message, one wave and 1 to 500 recipients.
+//! - Batches are numbered in sending order, without a gap: waves in the order in which they open; in a wave the messages
+//!   in the order in which the source first brings their values, and behind them, by their digests, those met when there
+//!   were too many different values to keep; in a message the recipients in the audience's order (those of kept values first).
 //! - No two batches of a run have the same MsgRandom.
+//!
+//! Messages are told apart by the first 128 bits of their SHA-256. Two different ones would have to share them for a
+//! recipient to get another's message: one chance in 10^24 for ten million messages.
 
+mod batches;
 mod build;
+mod content;
 pub mod cost;
 pub mod digest;
 pub mod gate;
+mod known;
 mod msg_random;
+mod others;
 pub mod predict;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+mod totals;
 pub mod warning;
+
+use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 
+pub use batches::{Batch, Batches};
 pub use build::{Error, RenderErrors, build};
-pub(crate) use msg_random::MsgRandoms;
+pub use content::Content;
+pub(crate) use msg_random::{BATCHES_MAX, MsgRandoms};
 
-use crate::audience::{Audience, Texts};
-use crate::campaign::schedule::Wave;
+use crate::audience::{Stats, Value};
+use crate::campaign::schedule::{NoWave, Wave};
 use crate::campaign::{Campaign, Delivery};
+use known::Known;
+use others::Others;
+use predict::Sizes;
+use totals::Totals;
+use warning::Warning;
 
 /// Most accounts of one call (trtc.io document 67553).
 pub const MAX_RECIPIENTS_A_CALL: u16 = 500;
+
+/// What a message is known by: the first 128 bits of its SHA-256.
+type Key = [u8; 16];
+
+/// What is done while a plan is made, for who shows where the time goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Rendering messages.
+    Render,
+    /// Putting everybody in sending order.
+    Pack,
+    /// Numbering the batches and taking the digests.
+    Digest,
+}
 
 /// What a run is, apart from who gets what.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,97 +108,34 @@ impl RunHeader {
 }
 
 /// The closed list of batches of one run.
-#[derive(Debug)]
 pub struct Plan {
     header: RunHeader,
+    stats: Stats,
+    /// Recipients of the audience who are in no wave.
+    skipped: BTreeMap<NoWave, u64>,
     waves: Vec<Wave>,
-    audience: Audience,
-    messages: Vec<Message>,
-    /// The message of each tuple, by the tuple's index.
-    message_of_tuple: Vec<u32>,
-    /// The recipients in sending order.
+    /// The number by which each wave is known to the pools.
     order: Vec<u32>,
-    slots: Vec<Slot>,
-    /// One a batch.
-    data_ids: Texts,
-    digest: [u8; 32],
+    known: Known,
+    others: Others,
+    randoms: MsgRandoms,
+    /// The batches whose MsgRandom is not the first choice.
+    choices: BTreeMap<u32, u8>,
+    totals: Totals,
+    lengths: Vec<Warning>,
+    /// The calls without each of the columns; see [`cost`].
+    without: Vec<(String, Sizes)>,
+    render: Box<dyn Fn(&[Value<'_>]) -> String + Send + Sync>,
+    data_id: Box<dyn Fn(u32) -> String + Send + Sync>,
 }
 
-/// One rendered OfflinePushInfo.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// As it is sent: the JSON text of an object.
-    pub json: Box<str>,
-    /// SHA-256 of `json`.
-    pub digest: [u8; 32],
-    /// How many recipients get it; at least 1.
-    pub recipients: u32,
-}
-
-/// A batch as the plan keeps it; `first` counts in [`Plan::order`].
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    message: u32,
-    first: u32,
-    recipients: u16,
-    msg_random: u32,
-}
-
-/// One API call.
-#[derive(Debug, Clone, Copy)]
-pub struct Batch<'p> {
-    /// In sending order.
-    pub number: u32,
-    /// Index into [`Plan::messages`].
-    pub message: u32,
-    /// Index into [`Plan::waves`].
-    pub wave: u32,
-    /// MsgRandom; never 0, and in no other batch of the run.
-    pub msg_random: u32,
-    /// DataId; at most 64 bytes.
-    pub data_id: &'p str,
-    audience: &'p Audience,
-    members: &'p [u32],
-}
-
-impl<'p> Batch<'p> {
-    /// Number of recipients, 1 to 500.
-    pub fn recipients(&self) -> u16 {
-        u16::try_from(self.members.len()).expect("a batch has at most 500 recipients")
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("header", &self.header)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
     }
-
-    /// To_Account, in order.
-    pub fn accounts(&self) -> impl ExactSizeIterator<Item = &'p str> + use<'p> {
-        let audience = self.audience;
-        self.members.iter().map(|&recipient| audience.account(recipient))
-    }
-
-    /// Appends To_Account as the text of a JSON array.
-    pub fn accounts_json(&self, json: &mut String) {
-        let mut before = '[';
-        for account in self.accounts() {
-            json.push(before);
-            push_json_string(json, account);
-            before = ',';
-        }
-        json.push(']');
-    }
-}
-
-/// Appends an account as a JSON string. An account holds no control character, so that only two need a `\`.
-fn push_json_string(json: &mut String, account: &str) {
-    json.push('"');
-    for part in account.split_inclusive(['"', '\\']) {
-        match part.strip_suffix(['"', '\\']) {
-            Some(plain) => {
-                json.push_str(plain);
-                json.push('\\');
-                json.push_str(&part[plain.len()..]);
-            }
-            None => json.push_str(part),
-        }
-    }
-    json.push('"');
 }
 
 impl Plan {
@@ -173,47 +144,47 @@ impl Plan {
         &self.header
     }
 
-    /// When its batches may be sent: at least one, in the order in which they open. Batches are numbered in the order
-    /// of their waves.
+    /// When its batches may be sent, in the order in which they open; none where there is no batch.
     pub fn waves(&self) -> &[Wave] {
         &self.waves
     }
 
-    /// Who gets it.
-    pub fn audience(&self) -> &Audience {
-        &self.audience
+    /// What became of the rows of the audience.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
     }
 
-    /// The distinct messages, in the order of their first recipient.
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
+    /// Recipients of the audience who are in no wave, by the reason.
+    pub fn skipped(&self) -> &BTreeMap<NoWave, u64> {
+        &self.skipped
     }
 
-    /// Number of batches.
-    pub fn calls(&self) -> u32 {
-        self.data_ids.len()
+    /// How many people get it.
+    pub fn recipients(&self) -> u64 {
+        self.stats.recipients - self.skipped.values().sum::<u64>()
+    }
+
+    /// Number of batches; below 2^28.
+    pub fn calls(&self) -> u64 {
+        self.totals.sizes.calls()
     }
 
     /// The batches, in sending order.
-    pub fn batches(&self) -> impl ExactSizeIterator<Item = Batch<'_>> {
-        self.slots.iter().zip(0..self.calls()).map(|(slot, index)| Batch {
-            number: self.header.first_batch + index,
-            message: slot.message,
-            wave: 0,
-            msg_random: slot.msg_random,
-            data_id: self.data_ids.get(index),
-            audience: &self.audience,
-            members: &self.order[slot.first as usize..][..usize::from(slot.recipients)],
-        })
+    pub fn batches(&self) -> Batches<'_> {
+        Batches::new(self)
     }
 
     /// The audience's digest, in hex.
     pub fn audience_digest(&self) -> String {
-        digest::hex(&self.audience.digest())
+        digest::hex(&self.totals.audience_digest)
     }
 
-    /// SHA-256 over the header, the audience's digest, the messages and the batches, in hex.
+    /// SHA-256 over the header, the audience's digest and the batches, in hex.
     pub fn digest(&self) -> String {
-        digest::hex(&self.digest)
+        digest::hex(&self.totals.digest)
+    }
+
+    fn msg_random(&self, batch: u32) -> u32 {
+        self.randoms.choice(batch, self.choices.get(&batch).copied().unwrap_or_default())
     }
 }

@@ -3,23 +3,75 @@
 use super::MAX_RECIPIENTS_A_CALL;
 use crate::campaign::Rate;
 
-/// Seconds from the first call's leaving to the last call's leaving, given each call's recipients in order.
-///
-/// The first call leaves at 0, and each later one when the call before it has used up its share of both limits:
-/// `Σ max(1 / calls_per_second, recipients / recipients_per_second)` over all calls but the last. With calls
-/// alone limited that is `(calls - 1) / calls_per_second`. The last answer's time comes on top.
-pub fn seconds(rate: &Rate, recipients: impl IntoIterator<Item = u16>) -> f64 {
-    let gap = |recipients: u16| rate.gap(recipients.into()).as_secs_f64();
-    // Full calls are counted, not added up: a sum of 200,000 equal fractions would drift.
-    let (mut full, mut other, mut last) = (0_u32, 0.0, None);
-    for recipients in recipients {
-        match last.replace(recipients) {
-            None => {}
-            Some(MAX_RECIPIENTS_A_CALL) => full += 1,
-            Some(count) => other += gap(count),
+/// How many calls have how many recipients, and how many the last one has: all that the duration depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sizes {
+    /// By recipients, 0 to 500.
+    calls: Vec<u32>,
+    last: Option<u16>,
+}
+
+impl Sizes {
+    /// No call yet.
+    pub fn new() -> Self {
+        Self { calls: vec![0; usize::from(MAX_RECIPIENTS_A_CALL) + 1], last: None }
+    }
+
+    /// One more call, of 1 to 500 recipients.
+    pub fn push(&mut self, recipients: u16) {
+        self.calls[usize::from(recipients)] += 1;
+        self.last = Some(recipients);
+    }
+
+    /// So many full calls more.
+    pub(super) fn push_full(&mut self, calls: u64) {
+        if calls > 0 {
+            self.calls[usize::from(MAX_RECIPIENTS_A_CALL)] += calls as u32;
+            self.last = Some(MAX_RECIPIENTS_A_CALL);
         }
     }
-    f64::from(full) * gap(MAX_RECIPIENTS_A_CALL) + other
+
+    /// The calls of a message: all full but the last.
+    pub(super) fn push_packed(&mut self, recipients: u64) {
+        let full = u64::from(MAX_RECIPIENTS_A_CALL);
+        self.push_full(recipients / full);
+        if recipients % full > 0 {
+            self.push((recipients % full) as u16);
+        }
+    }
+
+    /// How many calls there are.
+    pub fn calls(&self) -> u64 {
+        self.calls.iter().map(|&calls| u64::from(calls)).sum()
+    }
+
+    /// Seconds from the first call's leaving to the last call's leaving.
+    ///
+    /// The first call leaves at 0, and each later one when the call before it has used up its share of both limits:
+    /// `Σ max(1 / calls_per_second, recipients / recipients_per_second)` over all calls but the last. With calls
+    /// alone limited that is `(calls - 1) / calls_per_second`. The last answer's time comes on top.
+    pub fn seconds(&self, rate: &Rate) -> f64 {
+        let gap = |recipients: u16| rate.gap(recipients.into()).as_secs_f64();
+        // Equal fractions are multiplied, not added up: a sum of 200,000 of them would drift.
+        (0..)
+            .zip(&self.calls)
+            .map(|(size, &calls)| f64::from(calls - u32::from(self.last == Some(size))) * gap(size))
+            .sum()
+    }
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl FromIterator<u16> for Sizes {
+    fn from_iter<I: IntoIterator<Item = u16>>(recipients: I) -> Self {
+        let mut sizes = Self::new();
+        recipients.into_iter().for_each(|recipients| sizes.push(recipients));
+        sizes
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +81,10 @@ mod tests {
 
     fn rate(calls: f64, recipients: Option<f64>) -> Rate {
         Rate { calls_per_second: Some(calls), recipients_per_second: recipients }
+    }
+
+    fn seconds(rate: &Rate, recipients: impl IntoIterator<Item = u16>) -> f64 {
+        recipients.into_iter().collect::<Sizes>().seconds(rate)
     }
 
     #[test]

@@ -5,16 +5,12 @@ use serde_json::value::RawValue;
 
 use super::Plan;
 use super::cost::Cost;
-use super::predict;
 use super::warning::{Warning, warnings};
 use crate::audience::Stats;
 use crate::campaign::Rate;
 
 /// The name and version of the JSON form of [`Summaries`].
 pub const FORMAT: &str = "pushplan.plan/1";
-
-/// Rendered messages shown of each run.
-const SAMPLES: usize = 3;
 
 /// `plan --format json`: the plans of all campaigns that are due.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,7 +46,7 @@ pub struct Summary {
     pub messages: u64,
     /// Batches.
     pub calls: u64,
-    /// From the first call's leaving to the last one's; see [`predict::seconds`].
+    /// From the first call's leaving to the last one's; see [`Sizes::seconds`](super::predict::Sizes::seconds).
     pub seconds_at_rate: f64,
     /// What became of the audience's rows.
     pub audience: Stats,
@@ -87,10 +83,13 @@ fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> 
 impl Plan {
     /// What is told of the plan, at its app's rate.
     pub fn summary(&self, rate: &Rate) -> Summary {
-        let stats = *self.audience.stats();
-        let seconds_at_rate = predict::seconds(rate, self.batches().map(|batch| batch.recipients()));
-        let (first, last) = (self.batches().next(), self.batches().skip(1).last());
         let personalisation = Cost::of(self, rate);
+        let calls = self.calls();
+        let first = self.header.first_batch;
+        let last = first + (calls.max(1) - 1) as u32;
+        let mut named = vec![first, last];
+        named.dedup();
+        named.retain(|_| calls > 0);
         Summary {
             warnings: warnings(self, &personalisation),
             run: self.header.run_id.clone(),
@@ -98,28 +97,17 @@ impl Plan {
             occurrence: self.header.occurrence.clone(),
             app: self.header.app.clone(),
             expires_at: self.header.expires_at,
-            recipients: stats.recipients,
-            messages: self.messages.len() as u64,
-            calls: u64::from(self.calls()),
-            seconds_at_rate,
-            audience: stats,
+            recipients: self.recipients(),
+            messages: self.totals.messages.into(),
+            calls,
+            seconds_at_rate: self.totals.sizes.seconds(rate),
+            audience: self.stats,
             personalisation,
-            data_ids: first.into_iter().chain(last).map(|batch| batch.data_id.to_owned()).collect(),
-            samples: self.samples(),
+            data_ids: named.into_iter().map(|batch| (self.data_id)(batch)).collect(),
+            samples: self.totals.samples.clone(),
             content_digest: self.header.content_digest.clone(),
             audience_digest: self.audience_digest(),
             digest: self.digest(),
         }
-    }
-
-    fn samples(&self) -> Vec<Sample> {
-        let mut first = 0;
-        let mut samples = Vec::new();
-        for message in self.messages.iter().take(SAMPLES) {
-            let account = self.audience.account(self.order[first as usize]).to_owned();
-            samples.push(Sample { account, message: message.json.to_string() });
-            first += message.recipients;
-        }
-        samples
     }
 }

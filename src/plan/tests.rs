@@ -1,14 +1,17 @@
 //! What a plan promises about any audience and any messages.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::summary::Summaries;
 use super::*;
-use crate::audience::Value;
+use crate::audience::{Audience, Bounds, Value};
+use crate::campaign::schedule::Window;
 use crate::campaign::{MaxFailures, OnInDoubt, Rate};
 
 fn header() -> RunHeader {
@@ -31,28 +34,94 @@ fn header() -> RunHeader {
 }
 
 /// An audience with the columns `name` and `city`.
-fn audience(rows: &[(String, String, String)]) -> Audience {
+fn audience(bounds: Bounds, rows: &[(String, String, String)]) -> Audience {
     let rows: Vec<_> = rows
         .iter()
         .map(|(account, name, city)| (account.as_str(), vec![Value::Text(name), Value::Text(city)]))
         .collect();
-    Audience::of(&["name", "city"], &rows)
+    Audience::of(bounds, &["name", "city"], &rows)
 }
 
-/// Renders the name's first letter and the city, so that several tuples come to one message.
-#[expect(clippy::unnecessary_wraps, reason = "the form that `build` asks for")]
-fn render(values: &[Value<'_>]) -> Result<String, Infallible> {
+type Rendered = Result<String, &'static str>;
+
+/// What a test's run says.
+struct Says {
+    message: Box<dyn Fn(&[Value<'_>]) -> Rendered + Send + Sync>,
+    wave: Box<dyn Fn(&[Value<'_>]) -> Result<Wave, NoWave> + Send + Sync>,
+    data_id: Box<dyn Fn(u32) -> Rendered + Send + Sync>,
+}
+
+impl Default for Says {
+    fn default() -> Self {
+        Self {
+            message: Box::new(|values| Ok(render(values))),
+            wave: Box::new(|_| Ok(Wave::until(None))),
+            data_id: Box::new(|batch| Ok(format!("sale/once/{batch}"))),
+        }
+    }
+}
+
+impl Content for Says {
+    type Error = &'static str;
+
+    fn message(&self, values: &[Value<'_>]) -> Rendered {
+        (self.message)(values)
+    }
+
+    fn wave(&self, values: &[Value<'_>]) -> Result<Wave, NoWave> {
+        (self.wave)(values)
+    }
+
+    fn data_id(&self, batch: u32) -> Rendered {
+        (self.data_id)(batch)
+    }
+}
+
+/// The name's first letter and the city, so that several tuples come to one message.
+fn render(values: &[Value<'_>]) -> String {
     let text = |index: usize| values[index].text().unwrap();
-    Ok(format!(r#"{{"Title":"{}","Desc":"{}"}}"#, text(0).get(..1).unwrap_or_default(), text(1)))
+    format!(r#"{{"Title":"{}","Desc":"{}"}}"#, text(0).get(..1).unwrap_or_default(), text(1))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the form that `build` asks for")]
-fn data_id<E>(batch: u32) -> Result<String, E> {
-    Ok(format!("sale/once/{batch}"))
+fn built(says: Says, rows: &[(String, String, String)]) -> Result<Plan, Error<&'static str>> {
+    build(header(), &audience(Bounds::USUAL, rows), says, None, &|_| {})
 }
 
 fn plan_of(rows: &[(String, String, String)]) -> Plan {
-    build(header(), audience(rows), &mut render, &data_id, &|_, _| false).unwrap()
+    built(Says::default(), rows).unwrap()
+}
+
+/// A batch as a test looks at it.
+#[derive(Debug, Clone, PartialEq)]
+struct Sent {
+    number: u32,
+    message: u32,
+    begins: bool,
+    wave: u32,
+    msg_random: u32,
+    data_id: String,
+    json: String,
+    accounts: Vec<String>,
+}
+
+fn sent(plan: &Plan) -> Vec<Sent> {
+    let (mut batches, mut all) = (plan.batches(), Vec::new());
+    while let Some(batch) = batches.next().unwrap() {
+        let accounts: Vec<String> = serde_json::from_str(batch.accounts_json).unwrap();
+        assert_eq!(accounts.len(), usize::from(batch.recipients));
+        all.push(Sent {
+            number: batch.number,
+            message: batch.message,
+            begins: batch.begins_message,
+            wave: batch.wave,
+            msg_random: batch.msg_random(),
+            data_id: batch.data_id(),
+            json: batch.message_json().into_owned(),
+            accounts,
+        });
+    }
+    assert_eq!(all.len() as u64, plan.calls());
+    all
 }
 
 /// `count` people of one name and city, told apart by their account.
@@ -60,8 +129,13 @@ fn people(count: u32, name: &str, city: &str) -> Vec<(String, String, String)> {
     (0..count).map(|n| (format!("{name}-{city}-{n}"), name.to_owned(), city.to_owned())).collect()
 }
 
-fn sizes(plan: &Plan) -> Vec<u16> {
-    plan.batches().map(|batch| batch.recipients()).collect()
+fn sizes(plan: &Plan) -> Vec<usize> {
+    sent(plan).iter().map(|batch| batch.accounts.len()).collect()
+}
+
+/// Bounds small enough to be met: any number of the tuples brings their own values, and nothing fits into memory.
+fn bounds() -> impl Strategy<Value = Bounds> {
+    prop_oneof![Just(Bounds::USUAL), (0_u32..8).prop_map(|tuples| Bounds { memory: 0, tuples })]
 }
 
 fn rows() -> impl Strategy<Value = Vec<(String, String, String)>> {
@@ -76,140 +150,189 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn packing_partitions_the_audience(rows in rows()) {
-        let plan = plan_of(&rows);
+    fn packing_partitions_the_audience(rows in rows(), bounds in bounds()) {
+        let plan = build(header(), &audience(bounds, &rows), Says::default(), None, &|_| {}).unwrap();
         let mut expected: BTreeMap<&str, String> = BTreeMap::new();
         for (account, name, city) in &rows {
             let values = [Value::Text(name), Value::Text(city)];
-            expected.entry(account).or_insert_with(|| render(&values).unwrap());
+            expected.entry(account).or_insert_with(|| render(&values));
         }
 
-        let mut got = BTreeMap::new();
-        let mut randoms = HashSet::new();
-        for (batch, number) in plan.batches().zip(1..) {
+        let batches = sent(&plan);
+        let (mut got, mut randoms, mut calls) = (BTreeMap::new(), HashSet::new(), BTreeMap::<&str, usize>::new());
+        let mut messages: Vec<&str> = Vec::new();
+        for (batch, number) in batches.iter().zip(1..) {
             prop_assert_eq!(batch.number, number);
-            prop_assert!((1..=500).contains(&batch.recipients()));
+            prop_assert!((1..=500).contains(&batch.accounts.len()));
             prop_assert!(batch.msg_random != 0 && randoms.insert(batch.msg_random));
-            prop_assert_eq!(batch.data_id, format!("sale/once/{number}"));
-            for account in batch.accounts() {
-                let message = plan.messages()[batch.message as usize].json.to_string();
-                prop_assert!(got.insert(account, message).is_none(), "{} twice", account);
+            prop_assert_eq!(&batch.data_id, &format!("sale/once/{number}"));
+            if batch.begins {
+                prop_assert!(!messages.contains(&batch.json.as_str()), "one message, one place");
+                messages.push(&batch.json);
             }
-            let mut json = String::new();
-            batch.accounts_json(&mut json);
-            let accounts: Vec<String> = serde_json::from_str(&json).unwrap();
-            prop_assert!(batch.accounts().eq(accounts.iter()));
+            prop_assert_eq!(batch.message as usize, messages.len() - 1);
+            prop_assert_eq!(&batch.json, messages[messages.len() - 1]);
+            *calls.entry(&batch.json).or_default() += 1;
+            for account in &batch.accounts {
+                prop_assert!(got.insert(account.as_str(), batch.json.clone()).is_none(), "{} twice", account);
+            }
+        }
+        for (message, calls) in calls {
+            let recipients = expected.values().filter(|json| *json == message).count();
+            prop_assert_eq!(calls, recipients.div_ceil(500), "packed as full as can be");
         }
         prop_assert_eq!(got, expected);
     }
 
     #[test]
     fn messages_and_recipients_keep_the_order_of_the_audience(rows in rows()) {
-        let plan = plan_of(&rows);
-        let place: HashMap<&str, u32> = (0..plan.audience().len()).map(|r| (plan.audience().account(r), r)).collect();
-        let mut first_of_message = Vec::new();
-        let mut previous: Option<(u32, u32)> = None;
-        for batch in plan.batches() {
-            for account in batch.accounts() {
-                let here = (batch.message, place[account]);
-                prop_assert!(previous.is_none_or(|before| before < here));
-                if previous.is_none_or(|(message, _)| message != batch.message) {
-                    first_of_message.push(here.1);
-                }
-                previous = Some(here);
+        let audience = audience(Bounds::USUAL, &rows);
+        let plan = build(header(), &audience, Says::default(), None, &|_| {}).unwrap();
+        let place: HashMap<String, usize> =
+            audience.accounts().into_iter().enumerate().map(|(place, account)| (account, place)).collect();
+        // Where the source first brings the values of a tuple that is somebody's.
+        let used: HashSet<String> = audience.list().iter().map(|listed| format!("{:?}", listed.values())).collect();
+        let mut first_row = HashMap::new();
+        for (row, (_, name, city)) in rows.iter().enumerate() {
+            let values = vec![Value::Text(name), Value::Text(city)];
+            if used.contains(&format!("{values:?}")) {
+                first_row.entry(render(&values)).or_insert(row);
             }
         }
-        prop_assert!(first_of_message.is_sorted());
-        prop_assert_eq!(first_of_message.len(), plan.messages().len());
-        for (message, index) in plan.messages().iter().zip(0_u32..) {
-            let batches: Vec<_> = plan.batches().filter(|batch| batch.message == index).collect();
-            prop_assert_eq!(batches.iter().map(|b| u32::from(b.recipients())).sum::<u32>(), message.recipients);
-            prop_assert_eq!(batches.len() as u32, message.recipients.div_ceil(500), "packed as full as can be");
-        }
+        let batches = sent(&plan);
+        let order: Vec<_> = batches
+            .iter()
+            .flat_map(|batch| batch.accounts.iter().map(|account| (first_row[&batch.json], place[account])))
+            .collect();
+        prop_assert!(order.is_sorted());
     }
 
     #[test]
-    fn equal_inputs_give_equal_plans(rows in rows()) {
-        let describe = |plan: &Plan| {
-            let batches: Vec<_> = plan
-                .batches()
-                .map(|b| (b.message, b.msg_random, b.data_id.to_owned(), b.accounts().map(str::to_owned).collect::<Vec<_>>()))
-                .collect();
-            (plan.digest(), plan.messages().to_vec(), batches)
+    fn equal_inputs_give_equal_plans(rows in rows(), bounds in bounds()) {
+        let of = |bounds| {
+            let plan = build(header(), &audience(bounds, &rows), Says::default(), None, &|_| {}).unwrap();
+            (plan.digest(), sent(&plan))
         };
-        prop_assert_eq!(describe(&plan_of(&rows)), describe(&plan_of(&rows)));
+        prop_assert_eq!(of(bounds), of(bounds));
+        // Where the memory ends says nothing of the plan.
+        prop_assert_eq!(of(bounds), of(Bounds { memory: 100_000, ..bounds }));
+    }
+
+    /// A wave for each name but the one that has none.
+    #[test]
+    fn waves_part_the_audience(rows in rows(), bounds in bounds()) {
+        let at = |name: &str| (name != "b").then(|| Timestamp::from_second(100 - i64::from(name.as_bytes()[name.len() - 1])).unwrap());
+        let wave = move |name: &str| {
+            let opens_at = Some(at(name).ok_or(NoWave::UnknownTimezone)?);
+            Ok(Wave { windows: vec![Window { opens_at, closes_at: None }], zone: Some(name.to_owned()) })
+        };
+        let says = Says { wave: Box::new(move |values| wave(values[0].text().unwrap())), ..Says::default() };
+        let audience = audience(bounds, &rows);
+        let plan = build(header(), &audience, says, None, &|_| {}).unwrap();
+        let names: HashMap<String, String> = audience
+            .list()
+            .into_iter()
+            .map(|listed| (listed.account.clone(), listed.values()[0].text().unwrap().to_owned()))
+            .collect();
+        let batches = sent(&plan);
+        prop_assert!(batches.iter().map(|batch| batch.wave).is_sorted());
+        prop_assert!(plan.waves().is_sorted());
+        for batch in &batches {
+            let zone = plan.waves()[batch.wave as usize].zone.as_ref().unwrap();
+            prop_assert!(batch.accounts.iter().all(|account| names[account] == *zone));
+        }
+        let skipped = names.values().filter(|name| *name == "b").count() as u64;
+        prop_assert_eq!(plan.skipped().get(&NoWave::UnknownTimezone).copied().unwrap_or_default(), skipped);
+        let sent: u64 = batches.iter().map(|batch| batch.accounts.len() as u64).sum();
+        prop_assert_eq!((sent, sent + skipped), (plan.recipients(), audience.len()));
     }
 }
 
 #[test]
-fn a_tuple_is_rendered_once() {
-    let rows = [people(700, "a", "A"), people(700, "b", "A")].concat();
-    let mut calls = 0;
-    let mut counting = |values: &[Value<'_>]| {
-        calls += 1;
-        render(values)
+fn a_tuple_is_rendered_once_and_one_of_nobody_never() {
+    let mut rows = [people(700, "a", "A"), people(700, "b", "A")].concat();
+    rows.push(("a-A-0".to_owned(), "a duplicate".to_owned(), "A".to_owned()));
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let message = move |values: &[Value<'_>]| {
+        counted.fetch_add(1, Relaxed);
+        Ok(render(values))
     };
-    let plan = build(header(), audience(&rows), &mut counting, &data_id, &|_, _| false).unwrap();
-    assert_eq!((calls, sizes(&plan)), (2, vec![500, 200, 500, 200]));
+    let plan = built(Says { message: Box::new(message), ..Says::default() }, &rows).unwrap();
+    assert_eq!((calls.load(Relaxed), sizes(&plan)), (2, vec![500, 200, 500, 200]));
 }
 
 #[test]
 fn the_digest_changes_with_whatever_apply_would_do() {
     let rows = people(3, "a", "A");
-    let build_with = |change: &dyn Fn(&mut RunHeader)| {
+    let digest = |header: RunHeader, says: Says, taken: Option<&dyn Fn(u32, &str) -> bool>| {
+        build(header, &audience(Bounds::USUAL, &rows), says, taken, &|_| {}).unwrap().digest()
+    };
+    let changed = |change: &dyn Fn(&mut RunHeader)| {
         let mut header = header();
         change(&mut header);
-        build(header, audience(&rows), &mut render, &data_id, &|_, _| false).unwrap().digest()
+        digest(header, Says::default(), None)
     };
-    let shouting = |values: &[Value<'_>]| render(values).map(|json| json.to_uppercase());
-    let taken = plan_of(&rows).batches().next().unwrap().msg_random;
+    let said = |says| digest(header(), says, None);
+    let first = sent(&plan_of(&rows))[0].msg_random;
     let digests = HashSet::from([
-        build_with(&|_| {}),
-        build_with(&|header| header.run_id.push('x')),
-        build_with(&|header| header.campaign.push('x')),
-        build_with(&|header| header.occurrence.push('x')),
-        build_with(&|header| header.app.push('x')),
-        build_with(&|header| header.from.push('x')),
-        build_with(&|header| header.content_digest.push('x')),
-        build_with(&|header| header.expires_at = Some(Timestamp::UNIX_EPOCH)),
-        build_with(&|header| header.delivery.max_failures = MaxFailures::Count(5)),
-        build_with(&|header| header.delivery.on_in_doubt = OnInDoubt::Resend),
-        build_with(&|header| header.delivery.timeout += Duration::from_nanos(1)),
-        build_with(&|header| header.delivery.in_flight += 1),
+        changed(&|_| {}),
+        changed(&|header| header.run_id.push('x')),
+        changed(&|header| header.campaign.push('x')),
+        changed(&|header| header.occurrence.push('x')),
+        changed(&|header| header.app.push('x')),
+        changed(&|header| header.from.push('x')),
+        changed(&|header| header.content_digest.push('x')),
+        changed(&|header| header.expires_at = Some(Timestamp::UNIX_EPOCH)),
+        changed(&|header| header.delivery.max_failures = MaxFailures::Count(5)),
+        changed(&|header| header.delivery.on_in_doubt = OnInDoubt::Resend),
+        changed(&|header| header.delivery.timeout += Duration::from_nanos(1)),
+        changed(&|header| header.delivery.in_flight += 1),
         plan_of(&rows[..2]).digest(),
         plan_of(&people(3, "b", "A")).digest(),
-        build(header(), audience(&rows), &mut { shouting }, &data_id, &|_, _| false).unwrap().digest(),
-        build(header(), audience(&rows), &mut render, &|n| Ok(n.to_string()), &|_, _| false)
-            .unwrap()
-            .digest(),
-        build(header(), audience(&rows), &mut render, &data_id, &|random, _| random == taken)
-            .unwrap()
-            .digest(),
+        said(Says { message: Box::new(|values| Ok(render(values).to_uppercase())), ..Says::default() }),
+        said(Says { wave: Box::new(|_| Ok(Wave::until(Some(Timestamp::UNIX_EPOCH)))), ..Says::default() }),
+        said(Says { data_id: Box::new(|batch| Ok(batch.to_string())), ..Says::default() }),
+        digest(header(), Says::default(), Some(&|random, _| random == first)),
     ]);
-    assert_eq!(digests.len(), 17);
+    assert_eq!(digests.len(), 18);
+}
+
+#[test]
+fn the_audience_s_digest_changes_with_who_gets_what() {
+    let rows = [people(3, "a", "A"), people(2, "b", "B")].concat();
+    let digest = |rows: &[_]| plan_of(rows).audience_digest();
+    let mut other_city = rows.clone();
+    other_city[4].2 = "C".to_owned();
+    let mut swapped = rows.clone();
+    swapped.swap(0, 1);
+    let digests = HashSet::from([digest(&rows), digest(&rows[1..]), digest(&other_city), digest(&swapped)]);
+    assert_eq!(digests.len(), 4);
+    let with_a_duplicate = [rows.clone(), rows[..1].to_vec()].concat();
+    assert_eq!(digest(&rows), digest(&with_a_duplicate), "what nobody sees does not count");
 }
 
 #[test]
 fn recipients_that_cannot_be_rendered_are_told_at_once_with_their_rows() {
     let rows = [people(2, "good", "A"), people(2, "bad", "A"), people(1, "bad", "B")].concat();
-    let mut failing = |values: &[Value<'_>]| match values[0].text() {
-        Some("bad") => Err("no such thing"),
-        _ => Ok("{}".to_owned()),
-    };
-    let error = build(header(), audience(&rows), &mut failing, &data_id, &|_, _| false).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "messages cannot be rendered\n  test:3: no such thing\n  test:5: no such thing"
-    );
+    for bounds in [Bounds::USUAL, Bounds { memory: 0, tuples: 1 }] {
+        let message = |values: &[Value<'_>]| match values[0].text() {
+            Some("bad") => Err("no such thing"),
+            _ => Ok("{}".to_owned()),
+        };
+        let says = Says { message: Box::new(message), ..Says::default() };
+        let error = build(header(), &audience(bounds, &rows), says, None, &|_| {}).unwrap_err().to_string();
+        assert!(error.starts_with("messages cannot be rendered\n  test:3: no such thing\n"), "{error}");
+        assert!(error.ends_with("\n  test:5: no such thing"), "{error}");
+    }
 }
 
 /// The number of batches is known only after packing, so that the last DataId decides.
 #[test]
 fn a_data_id_that_fails_is_told_with_its_batch() {
-    let mut render = |_: &[Value<'_>]| Ok("{}".to_owned());
     let data_id = |batch: u32| if batch < 10 { Ok(batch.to_string()) } else { Err("is too long") };
-    let error =
-        build(header(), audience(&people(4999, "a", "A")), &mut render, &data_id, &|_, _| false).unwrap_err();
+    let says = Says { data_id: Box::new(data_id), ..Says::default() };
+    let error = built(says, &people(4999, "a", "A")).unwrap_err();
     assert_eq!(error.to_string(), "the DataId of batch 10: is too long");
 }
 
@@ -217,11 +340,12 @@ fn a_data_id_that_fails_is_told_with_its_batch() {
 fn a_msg_random_that_another_run_used_with_the_same_data_id_is_avoided() {
     let rows = people(1200, "a", "A");
     let used: HashSet<(u32, String)> =
-        plan_of(&rows).batches().map(|b| (b.msg_random, b.data_id.to_owned())).collect();
+        sent(&plan_of(&rows)).into_iter().map(|batch| (batch.msg_random, batch.data_id)).collect();
     let taken = |random: u32, data_id: &str| used.contains(&(random, data_id.to_owned()));
-    let again = build(header(), audience(&rows), &mut render, &data_id, &taken).unwrap();
+    let audience = audience(Bounds::USUAL, &rows);
+    let again = build(header(), &audience, Says::default(), Some(&taken), &|_| {}).unwrap();
     assert_eq!(again.calls(), 3);
-    assert!(again.batches().all(|b| !used.contains(&(b.msg_random, b.data_id.to_owned()))));
+    assert!(sent(&again).into_iter().all(|batch| !used.contains(&(batch.msg_random, batch.data_id))));
 }
 
 #[test]

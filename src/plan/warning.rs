@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Plan;
 use super::cost::Cost;
-use crate::message::{LengthWarning, lint};
+use crate::message::LengthWarning;
 
 /// Something that is allowed, and perhaps not meant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,38 +58,43 @@ impl std::fmt::Display for Warning {
     }
 }
 
+/// What is too long, gathered message by message.
+#[derive(Debug, Default)]
+pub(super) struct Lengths(BTreeMap<(&'static str, &'static str, usize), (usize, u64)>);
+
+impl Lengths {
+    /// The warnings of a message with so many recipients.
+    pub(super) fn add(&mut self, warnings: &[LengthWarning], recipients: u64) {
+        for &LengthWarning { vendor, field, length, limit } in warnings {
+            let (longest, all) = self.0.entry((vendor, field, limit)).or_default();
+            *longest = length.max(*longest);
+            *all += recipients;
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Warning> {
+        let warning = |((vendor, field, limit), (longest, recipients))| Warning::Length {
+            vendor,
+            field,
+            limit,
+            longest,
+            recipients,
+        };
+        self.0.into_iter().map(warning).collect()
+    }
+}
+
 /// All warnings of a plan: lengths by vendor, then what personalisation costs.
 pub(super) fn warnings(plan: &Plan, cost: &Cost) -> Vec<Warning> {
-    let mut warnings = lengths(plan);
+    let mut warnings = plan.lengths.clone();
     if let (true, Some(dearest)) = (cost.is_worth_a_warning(), cost.columns.first()) {
         warnings.push(Warning::Personalisation {
             calls_alike: cost.calls_alike,
-            calls: u64::from(plan.calls()),
+            calls: plan.calls(),
             column: dearest.column.clone(),
             calls_without: dearest.calls_without,
             seconds: cost.seconds,
         });
     }
     warnings
-}
-
-fn lengths(plan: &Plan) -> Vec<Warning> {
-    let mut worst: BTreeMap<(&str, &str, usize), (usize, u64)> = BTreeMap::new();
-    for message in plan.messages() {
-        for LengthWarning { vendor, field, length, limit } in lint(&message.json) {
-            let (longest, recipients) = worst.entry((vendor, field, limit)).or_default();
-            *longest = length.max(*longest);
-            *recipients += u64::from(message.recipients);
-        }
-    }
-    worst
-        .into_iter()
-        .map(|((vendor, field, limit), (longest, recipients))| Warning::Length {
-            vendor,
-            field,
-            limit,
-            longest,
-            recipients,
-        })
-        .collect()
 }

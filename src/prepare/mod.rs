@@ -2,6 +2,7 @@
 //! renders, and builds. The room in which the modules before it meet; none of their rules are here.
 
 mod check;
+mod said;
 
 pub use check::check;
 
@@ -9,11 +10,12 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::audience::{self, Access, Audience};
-use crate::campaign::Campaign;
+use crate::audience::{self, Access, Keep, Reading};
+use crate::campaign::{Campaign, schedule};
 use crate::diagnostic::Diagnostics;
 use crate::message::{DataId, RenderError, Templates};
-use crate::plan::{self, Plan, RunHeader, gate};
+use crate::plan::{self, Plan, RunHeader, Stage, gate};
+use said::Said;
 
 /// Why there is no plan. Nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,19 @@ pub struct Occurrence<'a> {
     pub name: &'a str,
     /// What is not sent by then is skipped.
     pub expires_at: Option<Timestamp>,
+    /// The instant of the campaign's schedule that it is; `None` where the campaign has none.
+    pub scheduled: Option<schedule::Occurrence>,
+}
+
+/// How planning goes, for who shows it.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress {
+    /// The audience is being read.
+    Reading(Reading),
+    /// The plan is being built.
+    Building(Stage),
+    /// The plan is there; so much of the work went to temporary files, in bytes.
+    Done(u64),
 }
 
 /// The part of a run that a new plan is made for: what is left of it.
@@ -66,8 +81,8 @@ pub struct Rest {
 }
 
 /// Makes the plan of one run, or of what is left of it. `access` must reach as far as the campaign's sources; `taken`
-/// says whether an earlier run used a MsgRandom with a DataId; `progress` is told the audience's rows read so far. The caller has run [`check`], which tells an author's mistakes all at once; what
-/// it would have told is an error here too, one at a time.
+/// says whether an earlier run used a MsgRandom with a DataId. The caller has run [`check`], which tells an author's
+/// mistakes all at once; what it would have told is an error here too, one at a time.
 ///
 /// # Errors
 /// Every way in which there can be no plan; nothing was sent.
@@ -77,42 +92,31 @@ pub fn prepare(
     access: Access,
     rest: Option<&Rest>,
     taken: &dyn Fn(u32, &str) -> bool,
-    progress: &dyn Fn(u64),
+    progress: &dyn Fn(Progress),
 ) -> Result<Plan, Error> {
     let constants = [("campaign", campaign.id.as_str()), ("occurrence", occurrence.name)];
     let templates =
         Templates::compile(&campaign.document, &campaign.message, &constants).map_err(Error::Mistakes)?;
-    let read = audience::read(&campaign.audience, templates.columns(), access, progress);
-    let mut audience = read.map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
+    let zone = campaign.schedule.as_ref().and_then(|schedule| schedule.timezone_column());
+    let carried = said::carried(templates.columns(), zone);
+    let keep = Keep(rest.map(|rest| &rest.accounts));
+    let show = |reading| progress(Progress::Reading(reading));
+    let audience = audience::read(&campaign.audience, &carried, access, keep, &show)
+        .map_err(|source| Error::Audience { campaign: campaign.id.clone(), source })?;
+
     let mut header = RunHeader::new(campaign, occurrence.name, occurrence.expires_at);
-    if let Some(rest) = rest {
-        audience = audience.restricted_to(&rest.accounts);
-        header.first_batch = rest.first_batch;
-    }
+    header.first_batch = rest.map_or(1, |rest| rest.first_batch);
     // There are never more batches than recipients.
-    let last_batch = header.first_batch.saturating_add(audience.len());
+    let last_batch = header.first_batch.saturating_add(u32::try_from(audience.len()).unwrap_or(u32::MAX));
     let data_id = DataId::compile(&campaign.document, &campaign.data_id, &constants, last_batch)
         .map_err(Error::Mistakes)?;
+    // No other run's DataId has this run's name in it, and a look for each of a million batches takes its time.
+    let taken = (!data_id.names(&constants)).then_some(taken);
+    let said = Said::new(campaign, occurrence, templates, data_id, &carried);
     let run = header.run_id.clone();
-    let plan = build(header, audience, &templates, &data_id, taken)
+    let plan = plan::build(header, &audience, said, taken, &|stage| progress(Progress::Building(stage)))
         .map_err(|source| Error::Plan { campaign: campaign.id.clone(), source })?;
-    gate::expect(&campaign.audience, plan.audience().stats())
-        .map_err(|refused| Error::Gate { run, refused })?;
+    gate::expect(&campaign.audience, plan.stats()).map_err(|refused| Error::Gate { run, refused })?;
+    progress(Progress::Done(audience.spilled()));
     Ok(plan)
-}
-
-fn build(
-    header: RunHeader,
-    audience: Audience,
-    templates: &Templates,
-    data_id: &DataId,
-    taken: &dyn Fn(u32, &str) -> bool,
-) -> Result<Plan, plan::Error<RenderError>> {
-    plan::build(
-        header,
-        audience,
-        &mut |values| templates.render(values),
-        &|batch| data_id.render(batch),
-        taken,
-    )
 }

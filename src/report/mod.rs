@@ -4,6 +4,7 @@ pub mod diagnostics;
 pub mod failures;
 pub mod number;
 pub mod plan;
+pub mod planning;
 pub mod progress;
 pub mod sandbox;
 pub mod status;

@@ -29,6 +29,16 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A size as people compare them: `0 B`, `312 MB`, `1.5 GB`.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{} B", grouped(bytes)),
+        10_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +47,15 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
+        }
+    }
+
+    #[test]
+    fn sizes_have_the_unit_that_helps() {
+        for (size, text) in
+            [(0, "0 B"), (9_999, "9,999 B"), (312_456_789, "312 MB"), (1_540_000_000, "1.5 GB")]
+        {
+            assert_eq!(bytes(size), text);
         }
     }
 

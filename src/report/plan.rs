@@ -107,12 +107,12 @@ pub fn held(run: &Run) -> String {
 }
 
 /// An unfinished run whose audience is no longer what it was when the run was frozen.
-pub fn audience_drift(run: &Run, now: u32) -> String {
+pub fn audience_drift(run: &Run, now: u64) -> String {
     format!(
         "{}: the audience has changed since it was frozen ({} recipients then, {} now); the run goes on with the frozen one\n",
         run.id,
         grouped(run.tally.planned),
-        grouped(now.into())
+        grouped(now)
     )
 }
 

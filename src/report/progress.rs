@@ -125,36 +125,3 @@ impl RunProgress {
 fn settled(tally: Tally) -> u64 {
     tally.planned - tally.remaining
 }
-
-/// Shows how many rows of an audience were read.
-#[derive(Debug)]
-pub struct PlanProgress {
-    bar: Option<ProgressBar>,
-}
-
-impl PlanProgress {
-    /// Progress of planning a campaign.
-    pub fn new(campaign: &str) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{prefix} reading {human_pos} rows, {per_sec}")
-                .expect("the template is valid");
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.with_style(style).with_prefix(campaign.to_owned())
-        });
-        Self { bar }
-    }
-
-    /// Shows the number of rows read so far.
-    pub fn show(&self, rows: u64) {
-        if let Some(bar) = &self.bar {
-            bar.set_position(rows);
-        }
-    }
-
-    /// Takes the bar away.
-    pub fn finish(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::IllegalChange;
 use super::lock::Holder;
+use crate::spill;
 
 /// A failure of the state: the message says what, why and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +165,9 @@ pub enum Error {
     /// A change that does not fit the batch's status.
     #[error(transparent)]
     Illegal(#[from] IllegalChange),
+    /// What a plan keeps in a temporary file cannot be read.
+    #[error(transparent)]
+    Plan(spill::Error),
 }
 
 /// What to do about an error of the operating system, on a line of its own.

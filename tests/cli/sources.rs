@@ -188,9 +188,17 @@ fn a_column_keeps_its_type_and_a_list_may_be_a_query() {
         max_bad_rows: 0.0,
     };
     let carry: Vec<String> = (0..columns.len()).map(|n| format!("c{n}")).collect();
-    let audience = audience::read(&spec, &carry, Access::Connections, &|_| {}).unwrap();
-    assert_eq!((audience.len(), audience.account(0)), (1, "20000"));
-    assert_eq!(audience.values(audience.tuple_of(0)), columns.map(|(_, value)| value));
-    assert_eq!(audience.place(audience.tuple_of(0)).to_string(), "the query's result:1");
-    assert!(audience::read(&spec, &carry, Access::Files, &|_| {}).is_err(), "no connection without a word");
+    let audience = audience::read(&spec, &carry, Access::Connections, Keep(None), &|_| {}).unwrap();
+    let mut accounts = Vec::new();
+    audience
+        .each(|recipient| {
+            accounts.push(recipient.account().to_owned());
+            Ok::<(), pushplan::spill::Error>(())
+        })
+        .unwrap();
+    assert_eq!(accounts, ["20000"]);
+    let tuple = audience.tuples().next_back().expect("somebody's values");
+    assert_eq!(audience.values(tuple), columns.map(|(_, value)| value));
+    assert_eq!(audience.place(tuple).to_string(), "the query's result:1");
+    assert!(audience::read(&spec, &carry, Access::Files, Keep(None), &|_| {}).is_err(), "no connection without a word");
 }

@@ -122,7 +122,7 @@ fn last_words(stderr: impl Read) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audience::{Access, Audience, Error, read};
+    use crate::audience::{Access, Audience, Error, Keep, read};
     use crate::campaign::{AudienceSpec, Exclusion, Format, Source};
 
     fn shell(script: &str, format: Format, folder: &std::path::Path) -> Source {
@@ -145,21 +145,17 @@ mod tests {
 
     fn read_output(script: &str, format: Format) -> Result<Audience, Error> {
         let folder = tempfile::tempdir().unwrap();
-        read(&spec(shell(script, format, folder.path())), &[], Access::Programs, &|_| {})
-    }
-
-    fn accounts(audience: &Audience) -> Vec<&str> {
-        (0..audience.len()).map(|recipient| audience.account(recipient)).collect()
+        read(&spec(shell(script, format, folder.path())), &[], Access::Programs, Keep(None), &|_| {})
     }
 
     #[test]
     fn the_output_is_the_audience() {
         let csv =
             read_output("echo id,city; echo u1,Paris; echo talk >&2; echo u2,Rome", Format::Csv).unwrap();
-        assert_eq!(accounts(&csv), ["u1", "u2"]);
-        assert_eq!(csv.place(csv.tuple_of(0)).to_string(), "the output of sh:2");
+        assert_eq!(csv.accounts(), ["u1", "u2"]);
+        assert_eq!(csv.list()[0].place.to_string(), "the output of sh:2");
         let jsonl = read_output(r#"echo '{"id":"u1"}'; echo '{"id":7}'"#, Format::Jsonl).unwrap();
-        assert_eq!(accounts(&jsonl), ["u1", "7"]);
+        assert_eq!(jsonl.accounts(), ["u1", "7"]);
         let none = read_output("cat", Format::Jsonl).unwrap();
         assert!(none.is_empty(), "standard input is empty");
     }
@@ -169,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("list.csv"), "id\nu1\n").unwrap();
         let list = shell("cat list.csv", Format::Csv, folder.path());
-        assert_eq!(read(&spec(list), &[], Access::Programs, &|_| {}).unwrap().len(), 1);
+        assert_eq!(read(&spec(list), &[], Access::Programs, Keep(None), &|_| {}).unwrap().len(), 1);
     }
 
     /// A query that fails after a million rows has written a million rows.
@@ -207,7 +203,8 @@ mod tests {
             format: Format::Csv,
             folder: std::env::temp_dir(),
         };
-        let error = read(&spec(Source::Command(command)), &[], Access::Programs, &|_| {}).unwrap_err();
+        let error =
+            read(&spec(Source::Command(command)), &[], Access::Programs, Keep(None), &|_| {}).unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("`no-such-program` cannot be run: No such file"), "{text}");
         assert!(!format!("{text}{error:?}").contains("hush"));
@@ -217,7 +214,7 @@ mod tests {
     fn the_program_ends_when_reading_fails() {
         let folder = tempfile::tempdir().unwrap();
         let forever = shell("echo $$ > pid; echo user; exec sleep 1000", Format::Csv, folder.path());
-        let error = read(&spec(forever), &[], Access::Programs, &|_| {}).unwrap_err();
+        let error = read(&spec(forever), &[], Access::Programs, Keep(None), &|_| {}).unwrap_err();
         assert!(matches!(error, Error::NoColumn { .. }), "{error}");
         let pid = std::fs::read_to_string(folder.path().join("pid")).unwrap();
         assert!(!std::path::Path::new("/proc").join(pid.trim()).exists(), "it still runs");
@@ -231,10 +228,10 @@ mod tests {
         list.account = "account".to_owned();
         list.exclude = vec![Exclusion { source: script.clone(), account: "id".to_owned(), filter: None }];
         for (spec, access) in [(spec(script), Access::Connections), (list.clone(), Access::Files)] {
-            let error = read(&spec, &[], access, &|_| {}).unwrap_err();
+            let error = read(&spec, &[], access, Keep(None), &|_| {}).unwrap_err();
             assert!(error.to_string().contains("--allow-commands"), "{error}");
         }
         assert!(!folder.path().join("ran").exists());
-        assert_eq!(read(&list, &[], Access::Programs, &|_| {}).unwrap().stats().excluded, 1);
+        assert_eq!(read(&list, &[], Access::Programs, Keep(None), &|_| {}).unwrap().stats().excluded, 1);
     }
 }

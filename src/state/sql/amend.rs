@@ -5,12 +5,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use sha2::{Digest, Sha256};
-
 use super::database::{Cell, Database, Fault, cells};
 use super::query;
-use super::rows::{Packer, accounts, batch_id, batches_of};
-use super::write::{self, BatchInsert, NewBatch};
+use super::rows::{Packer, accounts, batch_id, batches_of, unreadable};
+use super::write::{self, BatchInsert, NewBatch, unreadable_plan};
 use crate::outcome::Answer;
 use crate::plan::{MAX_RECIPIENTS_A_CALL, MsgRandoms, Plan};
 
@@ -59,14 +57,12 @@ pub(super) fn split_failed(
 fn insert_pending(database: &dyn Database, run: i64, run_name: &str, groups: Groups) -> Result<(), Fault> {
     let mut number = query::last_number(database, run)?;
     let taken = query::msg_randoms(database, run)?;
-    let mut randoms = MsgRandoms::new(run_name);
+    let randoms = MsgRandoms::new(run_name);
     let mut insert = BatchInsert::new(database, run);
     for ((wave, message), (data_id, accounts)) in groups {
-        let json = query::message(database, run, message)?;
-        let digest: [u8; 32] = Sha256::digest(json).into();
         for part in accounts.chunks(MAX_RECIPIENTS_A_CALL.into()) {
             number += 1;
-            let msg_random = randoms.next(number, &digest, |random| taken.contains(&random));
+            let (msg_random, _) = randoms.next(number, |random| taken.contains(&random));
             let recipients = u16::try_from(part.len()).expect("a part has at most 500 accounts");
             let accounts_json = serde_json::to_string(part).expect("accounts are plain text");
             let data_id = data_id.clone();
@@ -82,8 +78,12 @@ fn insert_pending(database: &dyn Database, run: i64, run_name: &str, groups: Gro
 /// Takes the recipients of a new plan out of the batches that were pending, and inserts its messages and
 /// batches. Whoever is not in the new plan stays in the old batch, for the caller to skip.
 pub(super) fn replace_pending(database: &dyn Database, run: i64, plan: &Plan) -> Result<(), Fault> {
-    let planned: HashSet<String> =
-        plan.batches().flat_map(|batch| batch.accounts().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let mut planned: HashSet<String> = HashSet::new();
+    let mut batches = plan.batches();
+    while let Some(batch) = batches.next().map_err(unreadable_plan)? {
+        let accounts: Vec<String> = serde_json::from_str(batch.accounts_json).map_err(unreadable)?;
+        planned.extend(accounts);
+    }
     for batch in query::pending_batches(database, run)? {
         take_out(database, batch_id(run, batch), &planned)?;
     }

@@ -89,7 +89,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
                 header: plan.header(),
                 audience_digest: &plan.audience_digest(),
                 plan_digest: &plan.digest(),
-                recipients: plan.audience().len(),
+                recipients: plan.recipients(),
                 hold: None,
             };
             let id = write::insert_run(database, &run, now)?;

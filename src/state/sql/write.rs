@@ -8,6 +8,8 @@ use super::rows::{Packer, batch_id};
 use crate::campaign::schedule::Wave;
 use crate::outcome::FailedAccount;
 use crate::plan::{Plan, RunHeader};
+use crate::spill;
+use crate::state::error::Error;
 use crate::state::{BatchState, Change, Hold, Note, Tally};
 
 /// Rows that are handed to the database at once. More gains nothing: their texts are in memory until then.
@@ -18,7 +20,7 @@ pub(super) struct NewRun<'a> {
     pub(super) header: &'a RunHeader,
     pub(super) audience_digest: &'a str,
     pub(super) plan_digest: &'a str,
-    pub(super) recipients: u32,
+    pub(super) recipients: u64,
     pub(super) hold: Option<Hold>,
 }
 
@@ -56,29 +58,41 @@ pub(super) fn insert_batches(
     plan: &Plan,
     first_message: u32,
 ) -> Result<(), Fault> {
-    let numbered: Vec<_> = (first_message..).zip(plan.messages()).collect();
-    for chunk in numbered.chunks(CHUNK) {
-        let rows: Vec<Vec<Cell<'_>>> =
-            chunk.iter().map(|(number, message)| cells![run, *number, &*message.json].into()).collect();
-        database.execute_each("INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)", &rows)?;
-    }
     let waves = insert_waves(database, run, plan.waves())?;
     let mut insert = BatchInsert::new(database, run);
-    let mut json = String::new();
-    for batch in plan.batches() {
-        json.clear();
-        batch.accounts_json(&mut json);
+    let mut messages: Vec<Vec<Cell<'_>>> = Vec::new();
+    let write_messages = |messages: &mut Vec<Vec<Cell<'_>>>| {
+        let written =
+            database.execute_each("INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)", messages);
+        messages.clear();
+        written
+    };
+    let mut batches = plan.batches();
+    while let Some(batch) = batches.next().map_err(unreadable_plan)? {
+        let message = first_message + batch.message;
+        if batch.begins_message {
+            messages.push(cells![run, message, batch.message_json().into_owned()].into());
+            if messages.len() == CHUNK {
+                write_messages(&mut messages)?;
+            }
+        }
         let row = NewBatch {
             number: batch.number,
-            msg_random: batch.msg_random,
-            data_id: batch.data_id.to_owned(),
-            message: first_message + batch.message,
+            msg_random: batch.msg_random(),
+            data_id: batch.data_id(),
+            message,
             wave: waves[batch.wave as usize],
-            recipients: batch.recipients(),
+            recipients: batch.recipients,
         };
-        insert.insert(row, &json)?;
+        insert.insert(row, batch.accounts_json)?;
     }
+    write_messages(&mut messages)?;
     insert.finish()
+}
+
+/// The plan's temporary file fails: what was to be written cannot be had, and nothing is wrong with the state.
+pub(super) fn unreadable_plan(error: spill::Error) -> Fault {
+    Fault::Told(Box::new(Error::Plan(error)))
 }
 
 /// The number that each of these waves has in the run.

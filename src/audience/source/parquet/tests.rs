@@ -15,7 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use proptest::option::of;
 use proptest::prelude::*;
 
-use crate::audience::{Access, Audience, Error, Value, columns, read};
+use crate::audience::{Access, Audience, Error, Keep, Value, columns, read};
 use crate::campaign::{AudienceSpec, Exclusion, Filter, Scalar, Source, Test};
 
 fn write(path: &Path, group_rows: usize, compression: Compression, columns: Vec<(&str, ArrayRef)>) {
@@ -58,11 +58,7 @@ fn spec(path: &Path) -> AudienceSpec {
 
 fn read_with(spec: &AudienceSpec, carry: &[&str]) -> Result<Audience, Error> {
     let carry: Vec<String> = carry.iter().map(|column| (*column).to_owned()).collect();
-    read(spec, &carry, Access::Files, &|_| {})
-}
-
-fn accounts(audience: &Audience) -> Vec<&str> {
-    (0..audience.len()).map(|recipient| audience.account(recipient)).collect()
+    read(spec, &carry, Access::Files, Keep(None), &|_| {})
 }
 
 fn column(name: &str, test: Test) -> Filter {
@@ -119,7 +115,8 @@ fn a_column_keeps_its_type() {
         "local",
     ];
     let audience = read_with(&spec(&path), &carry).unwrap();
-    let rows: Vec<_> = (0..3).map(|row| audience.values(audience.tuple_of(row))).collect();
+    let list = audience.list();
+    let rows: Vec<_> = list.iter().map(|listed| listed.values()).collect();
     let expected = [
         vec![
             Text("é"),
@@ -187,7 +184,7 @@ fn every_usual_compression_is_read() {
     ] {
         let path = folder.path().join("a.parquet");
         write(&path, 100, compression, vec![("id", texts(["u1", "u2"]))]);
-        assert_eq!(accounts(&read_with(&spec(&path), &[]).unwrap()), ["u1", "u2"], "{compression:?}");
+        assert_eq!(read_with(&spec(&path), &[]).unwrap().accounts(), ["u1", "u2"], "{compression:?}");
     }
 }
 
@@ -199,8 +196,9 @@ fn a_file_of_another_writer_is_read() {
     spec.account = "user_id".to_owned();
     spec.filter = Some(column("orders", Test::Gte(Scalar::Number(3.0))));
     let audience = read_with(&spec, &["city", "orders", "opted_out"]).unwrap();
-    assert_eq!(accounts(&audience), ["alice"]);
-    let values = audience.values(audience.tuple_of(0));
+    assert_eq!(audience.accounts(), ["alice"]);
+    let list = audience.list();
+    let values = list[0].values();
     assert_eq!(values, [Value::Text("Paris"), Value::Number("3"), Value::Bool(false)]);
     assert_eq!(audience.stats().filtered, 1);
 }
@@ -246,9 +244,9 @@ fn groups_in_which_the_filter_cannot_hold_are_not_read() {
     let mut spec = spec(&path);
     spec.filter = Some(column("lang", Test::Eq(text("en"))));
     let audience = read_with(&spec, &["lang"]).unwrap();
-    assert_eq!(accounts(&audience), ["u2", "u5"]);
+    assert_eq!(audience.accounts(), ["u2", "u5"]);
     assert_eq!((audience.stats().rows, audience.stats().filtered), (5, 3));
-    assert_eq!(audience.place(audience.tuple_of(0)).line, 2);
+    assert_eq!(audience.list()[0].place.line, 2);
 
     // Somebody's row in it may suppress them.
     spec.suppress = Some(column("lang", Test::Eq(text("xx"))));
@@ -333,7 +331,7 @@ proptest! {
         let pruned = read_with(&spec, &["text"]).unwrap();
         spec.suppress = Some(column("id", Test::Eq(text("nobody"))));
         let whole = read_with(&spec, &["text"]).unwrap();
-        prop_assert_eq!(accounts(&pruned), accounts(&whole));
+        prop_assert_eq!(pruned.accounts(), whole.accounts());
         prop_assert_eq!(pruned.stats(), whole.stats());
     }
 

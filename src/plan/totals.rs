@@ -1,0 +1,81 @@
+//! One look at every batch of a plan: what they come to, and their digests.
+
+use std::fmt;
+
+use super::content::Content;
+use super::digest::Feed;
+use super::predict::Sizes;
+use super::summary::Sample;
+use super::{BATCHES_MAX, Error, Plan};
+
+/// Rendered messages shown of each run.
+const SAMPLES: usize = 3;
+
+/// What the batches of a plan come to.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) sizes: Sizes,
+    pub(super) messages: u32,
+    /// The first recipients of the first messages.
+    pub(super) samples: Vec<Sample>,
+    pub(super) audience_digest: [u8; 32],
+    pub(super) digest: [u8; 32],
+}
+
+impl Plan {
+    /// Counts the batches, finds their MsgRandoms, and takes the digests.
+    ///
+    /// The audience's digest is over the carried columns' names and, in sending order, what each batch sends to whom.
+    /// The plan's is over that and everything else that apply would do.
+    pub(super) fn count<C: Content>(
+        &mut self,
+        columns: &[String],
+        content: &C,
+        taken: Option<&dyn Fn(u32, &str) -> bool>,
+    ) -> Result<(), Error<C::Error>>
+    where
+        C::Error: fmt::Display,
+    {
+        let mut totals = Totals::default();
+        let mut choices = std::collections::BTreeMap::new();
+        let mut audience = Feed::new("pushplan.audience/2");
+        let mut plan = Feed::new("pushplan.plan/2");
+        plan.header(&self.header);
+        audience.number(columns.len() as u64);
+        columns.iter().for_each(|column| audience.text(column));
+        let mut batches = self.batches();
+        while let Some(batch) = batches.next()? {
+            let number = batch.number;
+            if number > BATCHES_MAX {
+                return Err(Error::TooManyCalls);
+            }
+            let data_id = content.data_id(number).map_err(|error| Error::DataId { batch: number, error })?;
+            let (msg_random, choice) =
+                self.randoms.next(number, |random| taken.is_some_and(|taken| taken(random, &data_id)));
+            if choice > 0 {
+                choices.insert(number, choice);
+            }
+            if batch.begins_message {
+                totals.messages += 1;
+                audience.bytes(&batch.key);
+                if totals.samples.len() < SAMPLES {
+                    let accounts: Vec<String> =
+                        serde_json::from_str(batch.accounts_json).expect("the accounts of a batch are JSON");
+                    let account = accounts.into_iter().next().expect("a batch has a recipient");
+                    totals.samples.push(Sample { account, message: batch.message_json().into_owned() });
+                }
+            }
+            totals.sizes.push(batch.recipients);
+            audience.text(batch.accounts_json);
+            plan.number(u64::from(batch.wave) << 32 | u64::from(msg_random));
+            plan.text(&data_id);
+        }
+        totals.audience_digest = audience.finish();
+        plan.bytes(&totals.audience_digest);
+        plan.text(&serde_json::to_string(&self.waves).expect("waves are plain data"));
+        totals.digest = plan.finish();
+        self.choices = choices;
+        self.totals = totals;
+        Ok(())
+    }
+}
