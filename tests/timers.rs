@@ -3,6 +3,9 @@
 #[path = "support/bench.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
+#[path = "support/place_file.rs"]
+#[allow(dead_code, reason = "the harness needs what these tests do not")]
+mod place;
 #[path = "support/systemd.rs"]
 mod systemd;
 
