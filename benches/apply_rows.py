@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 
-from measure import SCRATCH, Line, side_by_side, take
+from measure import SCRATCH, Line, side_by_side, syncs_a_second, take
 from workspace import Server, Workspace, accounts, program
 
 RUN = "bench@once"
@@ -50,7 +50,9 @@ def posted(bodies, calls):
 
 
 def told(figures):
-    return "; ".join(f"{name} {each['calls/s']:,.0f} calls/s" for name, each in figures.items())
+    """The figures, and those of the disk at this moment, which bounds the journal."""
+    parts = [f"{name} {each['calls/s']:,.0f} calls/s" for name, each in figures.items()]
+    return "; ".join([*parts, f"the disk {syncs_a_second():,.0f} syncs/s"])
 
 
 def throughput(rounds, recipients=10 * MILLION):
@@ -107,6 +109,7 @@ def rate(rounds, seconds=10):
     """The rate that is used, at the server, with answers after 50 ms to 1 s; and the plan's own prediction."""
     for limit in (10, 30, 40, 1000):
         calls = limit * seconds
+        met_by_servers = []
         with Workspace(accounts(calls), message={"body": "{{user_id}}"}, delivery={"in_flight": 700}) as workspace:
 
             def sent():
@@ -115,17 +118,19 @@ def rate(rounds, seconds=10):
                 workspace.point_at(server.endpoint, limit)
                 run = workspace.plan()[1]
                 workspace.apply()
-                told = server.tell()
-                assert told["calls"] == run["calls"] == calls, (told, run["calls"])
+                met = server.tell()
+                assert met["calls"] == run["calls"] == calls, (met, run["calls"])
+                met_by_servers.append(met)
                 return {
-                    "used": (calls - 1) / told["seconds"] / limit * 100,
-                    "busiest": told["busiest_second"],
-                    "off": abs(run["seconds_at_rate"] / told["seconds"] - 1) * 100,
-                    "slack": told["slack_ms"],
+                    "used": (calls - 1) / met["seconds"] / limit * 100,
+                    "off": abs(run["seconds_at_rate"] / met["seconds"] - 1) * 100,
                 }
 
             figures = side_by_side(rounds, {f"{limit}/s": sent})[f"{limit}/s"]
-        text = f"busiest sliding second {figures['busiest']:.0f} calls, {limit + 1} of them in a second and "
-        text += f"{figures['slack']:.1f} ms; predicted duration off by {figures['off']:.2f}%"
-        what = f"rate used at {limit} calls/s, timed at the server"
-        yield Line(what, figures["used"], 99, 99.5, text, "%", at_least=True)
+        # The worst of all rounds: a limit that holds most of the time does not hold.
+        busiest = max(each["busiest_second"] for each in met_by_servers)
+        slack = min(each["slack_ms"] for each in met_by_servers)
+        text = f"at the tightest {limit + 1} calls in a second {slack:+.1f} ms"
+        yield Line(f"rate used at {limit} calls/s", figures["used"], 99, 99.5, text, "%", at_least=True)
+        yield Line(f"calls above {limit} in the busiest sliding second", max(0, busiest - limit), 0, 0, "of all rounds")
+        yield Line(f"predicted duration at {limit} calls/s, off by", figures["off"], 2, 2, "calls exact", "%")

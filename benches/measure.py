@@ -53,6 +53,20 @@ def side_by_side(rounds, contestants):
     return {name: {key: median(each[key] for each in all) for key in all[0]} for name, all in taken.items()}
 
 
+def syncs_a_second():
+    """How often a second this disk makes 64 KiB durable: what bounds a journal."""
+    path = SCRATCH / "syncs"
+    file = os.open(path, os.O_RDWR | os.O_CREAT)
+    start, syncs = time.perf_counter(), 0
+    while (seconds := time.perf_counter() - start) < 1:
+        os.pwrite(file, b"x" * 65_536, syncs % 64 * 65_536)
+        os.fdatasync(file)
+        syncs += 1
+    os.close(file)
+    path.unlink()
+    return syncs / seconds
+
+
 class Line(NamedTuple):
     """A line of the table: a bound is an upper one unless `at_least`."""
 

@@ -4,12 +4,15 @@
 //! password. What is asked of the server is left to who connects.
 
 use std::error::Error as StdError;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
 use std::time::Duration;
 
 use rustls_platform_verifier::BuilderVerifierExt;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Builder;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
@@ -47,12 +50,10 @@ pub enum Error {
     },
 }
 
-/// A connection, and the runtime that drives it, which does so only while something is asked of it: a reader that
-/// waits lets the server wait.
+/// A connection, which a thread of its own drives: so that it can be asked from anywhere, also where another runtime
+/// drives who asks. What is not read yet waits at the server.
 pub struct Session {
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
-    /// The client; its futures make progress in [`Session::run`] alone.
+    /// The client. The connection ends with it.
     pub client: Client,
     /// A server may repeat it in a message.
     password: Option<SecretString>,
@@ -80,21 +81,29 @@ impl Session {
             reason: words(error, password.as_ref()),
         };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| unusable(&error))?;
-        let client = if config.get_ssl_mode() == SslMode::Disable {
-            runtime.block_on(client(&config, NoTls))
-        } else {
-            let tls = tls().map_err(|error| unusable(&error))?;
-            runtime.block_on(client(&config, tls))
-        };
-        let client = client.map_err(|error| unusable(&error))?;
-        Ok(Self { runtime: Some(runtime), client, password })
+        let tls = tls().map_err(|error| unusable(&error))?;
+        let (tell, told) = mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            if config.get_ssl_mode() == SslMode::Disable {
+                runtime.block_on(drive(&config, NoTls, &tell));
+            } else {
+                runtime.block_on(drive(&config, tls, &tell));
+            }
+        });
+        let client = told.recv().map_err(|error| unusable(&error))?.map_err(|error| unusable(&error))?;
+        Ok(Self { client, password })
     }
 
-    /// Drives the connection until the work is done, also where the caller is itself driven by a runtime of several
-    /// threads. Not to be called within itself.
+    /// Waits until the work is done.
     pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        let runtime = self.runtime.as_ref().expect("it is there until it is dropped");
-        tokio::task::block_in_place(|| runtime.block_on(work))
+        let waker = Arc::new(Unpark(std::thread::current())).into();
+        let mut work = pin!(work);
+        loop {
+            if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return done;
+            }
+            std::thread::park();
+        }
     }
 
     /// A failure in the server's words, without the password.
@@ -107,23 +116,29 @@ impl Session {
     }
 }
 
-impl Drop for Session {
-    /// A runtime must not be waited for where another one drives the caller.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+/// Connects, tells what came of it, and drives the connection to its end.
+async fn drive<T>(config: &Config, tls: T, tell: &mpsc::SyncSender<Result<Client, tokio_postgres::Error>>)
+where
+    T: MakeTlsConnect<Socket>,
+{
+    match config.connect(tls).await {
+        // Why a connection has ended is told to whoever asks something of it.
+        Ok((client, connection)) => {
+            if tell.send(Ok(client)).is_ok() {
+                let _ = connection.await;
+            }
         }
+        Err(error) => _ = tell.send(Err(error)),
     }
 }
 
-/// Connects; the runtime this is called in drives the connection from then on.
-async fn client<T>(config: &Config, tls: T) -> Result<Client, tokio_postgres::Error>
-where
-    T: MakeTlsConnect<Socket, Stream: Send + 'static>,
-{
-    let (client, connection) = config.connect(tls).await?;
-    tokio::spawn(connection);
-    Ok(client)
+/// Wakes a thread that waits in [`Session::run`].
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 /// A connection string; `None` where it is none. Why not may quote a part of it, and is not told.

@@ -100,11 +100,12 @@ impl Server {
         let per_second = if most_seconds > 0.0 { most as f64 / most_seconds } else { 0.0 };
         let since_first: Vec<Arrival> = arrivals
             .iter()
-            .map(|at| Arrival { at_us: (*at - first).as_micros() as u64, recipients: 1 })
+            .map(|at| Arrival { at_us: at.saturating_sub(first).as_micros() as u64, recipients: 1 })
             .collect();
         let busiest = max_in_sliding_second(&since_first).calls;
         let rate = self.rate.map_or(usize::MAX, |rate| rate as usize);
-        let spans = arrivals.iter().zip(arrivals.iter().skip(rate)).map(|(from, to)| *to - *from);
+        let spans =
+            arrivals.iter().zip(arrivals.iter().skip(rate)).map(|(from, to)| to.saturating_sub(*from));
         let slack_ms = spans.min().map_or(0.0, |span| (span.as_secs_f64() - 1.0) * 1e3);
         if let Some(record) = &self.record {
             record.lock().expect("no panic").flush().expect("a disk with room");

@@ -13,8 +13,13 @@ use crate::state::{Run, RunStatus};
 pub enum Intention {
     /// Plan, freeze and send a run that is due.
     Start(Due),
-    /// Record an occurrence that nobody ran in its window.
-    Miss(Due),
+    /// Record an occurrence that is not sent any more.
+    Miss {
+        /// The occurrence.
+        due: Due,
+        /// Why not.
+        why: String,
+    },
     /// Go on with a run from its frozen audience.
     Resume(Run),
     /// All that remains of a run waits for a wave that is not open yet.
@@ -47,10 +52,10 @@ pub enum Intention {
 pub struct Due {
     /// `once`, `r2` or `20261124T0900Z`.
     pub occurrence: String,
+    /// As the schedule has it; `None` for a campaign without one, which is due when a person applies it.
+    pub scheduled: Option<Occurrence>,
     /// What is not sent by then is skipped.
     pub expires_at: Option<Timestamp>,
-    /// The instant of the schedule that it is; `None` for a campaign without one, which is due when a person applies it.
-    pub scheduled: Option<Occurrence>,
 }
 
 impl Due {
@@ -62,13 +67,13 @@ impl Due {
 
 impl From<Occurrence> for Due {
     fn from(occurrence: Occurrence) -> Self {
-        Self {
-            occurrence: occurrence.id(),
-            expires_at: Some(occurrence.expires_at),
-            scheduled: Some(occurrence),
-        }
+        let expires_at = Some(occurrence.expires_at);
+        Self { occurrence: occurrence.id(), scheduled: Some(occurrence), expires_at }
     }
 }
+
+/// Why an occurrence is missed whose window has passed.
+const NOBODY_RAN_IT: &str = "nothing ran it in its window";
 
 /// What the state knows of one campaign.
 pub struct Known<'k> {
@@ -117,7 +122,7 @@ pub fn decide(
             1 => "once".to_owned(),
             revision => format!("r{revision}"),
         };
-        let due = Due { occurrence, expires_at: None, scheduled: None };
+        let due = Due { occurrence, scheduled: None, expires_at: None };
         match (known.find)(&due.run_id(&campaign.id)) {
             None => intentions.push(Intention::Start(due)),
             Some(run) if !open(&&run) => intentions.push(settled(run)),
@@ -139,7 +144,12 @@ pub fn decide(
     };
     let due = schedule.due(now, &is_settled, since);
     let nothing = intentions.is_empty() && due.run.is_empty();
-    intentions.extend(due.missed.into_iter().map(|occurrence| Intention::Miss(occurrence.into())));
+    intentions.extend(due.missed.into_iter().map(|occurrence| {
+        // Under `local_time` each zone has reasons of its own.
+        let silent = schedule.timezone_column().is_none().then(|| schedule.wave(&occurrence, None).err());
+        let why = silent.flatten().map_or(NOBODY_RAN_IT.to_owned(), |why| why.to_string());
+        Intention::Miss { due: occurrence.into(), why }
+    }));
     intentions.extend(due.run.into_iter().map(|occurrence| Intention::Start(occurrence.into())));
     if nothing {
         intentions.extend(current.into_inner().map(settled));
@@ -152,10 +162,7 @@ pub fn decide(
 mod tests {
     use std::path::Path;
 
-    use jiff::SignedDuration;
-
     use super::*;
-    use crate::campaign::schedule::parse_occurrence_id;
     use crate::campaign::{Delivery, read_campaign, read_workspace};
     use crate::state::{Hold, Tally};
 
@@ -212,15 +219,15 @@ mod tests {
         decide(&campaign(more), content, &Known { open: &open, find: &find, answered }, at(NOW))
     }
 
+    fn scheduled(id: &str, expires_at: &str) -> Occurrence {
+        let at_instant = crate::campaign::schedule::parse_occurrence_id(id).unwrap();
+        Occurrence { at: at_instant, opens_at: at_instant, expires_at: at(expires_at), late_from: None }
+    }
+
     fn start(occurrence: &str, expires_at: Option<&str>) -> Intention {
+        let scheduled = expires_at.map(|expires_at| scheduled(occurrence, expires_at));
         let expires_at = expires_at.map(at);
-        let scheduled = parse_occurrence_id(occurrence).zip(expires_at).map(|(at, expires_at)| Occurrence {
-            at,
-            opens_at: at,
-            expires_at,
-            late_from: None,
-        });
-        Intention::Start(Due { occurrence: occurrence.to_owned(), expires_at, scheduled })
+        Intention::Start(Due { occurrence: occurrence.to_owned(), scheduled, expires_at })
     }
 
     #[test]
@@ -276,10 +283,9 @@ mod tests {
     fn what_nobody_ran_in_its_window_is_missed_once() {
         let daily = "schedule: { cron: \"0 9 * * *\", expires_after: 2h }";
         let first = Run { frozen_at: at("2026-11-21T09:00Z"), ..run("20261121T0900Z", finished()) };
-        let missed = |day: u8| {
-            let at = at(&format!("2026-11-{day}T09:00Z"));
-            let expires_at = at + SignedDuration::from_hours(2);
-            Intention::Miss(Occurrence { at, opens_at: at, expires_at, late_from: None }.into())
+        let missed = |day: u8| Intention::Miss {
+            due: scheduled(&format!("202611{day}T0900Z"), &format!("2026-11-{day}T11:00Z")).into(),
+            why: NOBODY_RAN_IT.to_owned(),
         };
         let next = Intention::NotDue { next: Some(at("2026-11-24T09:00Z")) };
         assert_eq!(

@@ -24,11 +24,11 @@ mod yaml;
 
 pub use document::{Document, Place};
 pub use file::{Absent, Checked, read_campaign, read_workspace};
-pub use loader::{LoadOptions, Loaded, load, load_workspace};
+pub use loader::{LoadOptions, Loaded, list, load, load_workspace};
 pub use spec::{
     AudienceSpec, Campaign, Command, Delivery, Draft, Exclusion, Files, Filter, Format, MaxFailures,
     MessageSpec, Node, OnInDoubt, Postgres, Scalar, Source, Test,
 };
 pub use units::{parse_duration, parse_share};
-pub use workspace::{App, Endpoint, Rate, STATE, SecretRef, StateLocation, Workspace};
+pub use workspace::{App, Endpoint, FILE_NAME, Rate, STATE, SecretRef, StateLocation, Workspace};
 pub use yaml::parse as parse_yaml;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::agenda::{Agenda, Basis};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
@@ -14,7 +15,7 @@ use super::target::Target;
 use super::{Global, context, output, who};
 use crate::apply::{News, Order, Runner, Signals};
 use crate::audience::Access;
-use crate::campaign::{Workspace, parse_duration};
+use crate::campaign::{FILE_NAME, Workspace, parse_duration};
 use crate::executor::{End, Pause};
 use crate::plan::Plan;
 use crate::prepare::Rest;
@@ -68,9 +69,7 @@ struct Round {
 
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
 fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Failure> {
-    let context = context::load_campaigns(global, &args.paths, Access::Connections)?;
-    let mut store = context::open_to_write(&context.workspace, "apply")?;
-    let now = Timestamp::now();
+    let Look { context, mut store, mut agenda, now } = look(global, args)?;
     let plan = if args.due { plan_due } else { plan_all };
     let mut planned = plan(&context, Some(store.as_ref()), now)?;
     if args.as_frozen {
@@ -80,8 +79,13 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
     if !args.due {
         planned.refuse_changed()?;
     }
+    if let Some((agenda, _)) = &mut agenda {
+        agenda.note(&context.campaigns, !planned.failed.is_empty(), now);
+    }
+    let agenda_next = agenda.as_ref().and_then(|(agenda, _)| agenda.next());
+    let next = planned.next(&context.campaigns, now).into_iter().chain(agenda_next).min_by_key(|(_, at)| *at);
     if args.due && planned.does_nothing() {
-        output::print(&report::plan::nothing_due(planned.next(&context.campaigns, now)))?;
+        output::print(&report::plan::nothing_due(next))?;
     } else {
         output::print(&planned.text(&context.workspace))?;
     }
@@ -101,13 +105,67 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
             store.replan(run, plan, &note, now)?;
         }
         settle(store.as_mut(), &planned, now)?;
+        write(agenda.as_ref(), &context);
         (store, is_stopped) = send(store, &planned, &targets, until)?;
     } else {
         settle(store.as_mut(), &planned, now)?;
+        write(agenda.as_ref(), &context);
     }
-    let next = planned.next(&context.campaigns, now).map(|(_, at)| at);
+    let next = next.map(|(_, at)| at);
     let exit = account(store.as_ref(), &planned, args.due)?.worse(tell_apart(&mut planned));
     Ok(Round { exit, next, is_stopped })
+}
+
+/// What there is to look at now.
+struct Look {
+    context: Context,
+    store: Box<dyn Store>,
+    /// With its file, where there is one.
+    agenda: Option<(Agenda, PathBuf)>,
+    now: Timestamp,
+}
+
+/// Opens the state and reads the campaigns; a timer's apply of a whole workspace those alone that its agenda names.
+fn look(global: &Global, args: &Args) -> Result<Look, Failure> {
+    let all = |paths: &[PathBuf]| context::load_campaigns(global, paths, Access::Connections);
+    let listed = if args.due && args.paths.is_empty() { context::list(global)? } else { None };
+    let listed =
+        listed.and_then(|(workspace, files)| Some((context::agenda_path(&workspace)?, workspace, files)));
+    let Some((path, workspace, files)) = listed else {
+        let context = all(&args.paths)?;
+        let store = context::open_to_write(&context.workspace, "apply")?;
+        return Ok(Look { context, store, agenda: None, now: Timestamp::now() });
+    };
+    let store = context::open_to_write(&workspace, "apply")?;
+    let now = Timestamp::now();
+    let lineage = store.identity()?.lineage;
+    let basis = Basis { workspace: &workspace.root.join(FILE_NAME), files: &files, lineage: &lineage };
+    let (context, agenda) = match Agenda::read(&path, &basis, now) {
+        Some(agenda) => {
+            let open = store.open_runs()?.into_iter().map(|run| run.campaign).collect();
+            let context = match agenda.to_read(&open, now).as_slice() {
+                [] => {
+                    Context { workspace, campaigns: Vec::new(), access: Access::Connections, profile: false }
+                }
+                files => all(files)?,
+            };
+            (context, Some(agenda))
+        }
+        None => {
+            let context = all(&[])?;
+            let agenda = Agenda::new(&basis, &context.campaigns, now);
+            (context, agenda)
+        }
+    };
+    Ok(Look { context, store, agenda: agenda.map(|agenda| (agenda, path)), now })
+}
+
+/// Writes the agenda, where anything was looked at. What was due is on record by now: an agenda that was ahead of the
+/// state would hide it.
+fn write(agenda: Option<&(Agenda, PathBuf)>, context: &Context) {
+    if let Some((agenda, path)) = agenda.filter(|_| !context.campaigns.is_empty()) {
+        agenda.write(path);
+    }
 }
 
 /// Records what was missed, and that everything due so far has its fate. Writes nothing where there is nothing new.
@@ -119,8 +177,11 @@ fn settle(store: &mut dyn Store, planned: &Planned, now: Timestamp) -> Result<()
         .filter(|(campaign, at)| known.get(*campaign).is_none_or(|known| known < at))
         .map(|(campaign, at)| (campaign.as_str(), *at))
         .collect();
-    if !planned.missed.is_empty() || !answered.is_empty() {
-        store.settle(&planned.missed, &answered, &who::note("nothing ran it in its window"), now)?;
+    for (why, missed) in &planned.missed {
+        store.settle(missed, &[], &who::note(why), now)?;
+    }
+    if !answered.is_empty() {
+        store.settle(&[], &answered, &who::note(""), now)?;
     }
     Ok(())
 }

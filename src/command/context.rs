@@ -76,6 +76,19 @@ pub(super) fn warn(diagnostics: &Diagnostics) {
     }
 }
 
+/// The workspace and its campaign files, unread; `None` where a mistake is in the way, which loading tells.
+pub(super) fn list(global: &Global) -> Result<Option<(Workspace, Vec<PathBuf>)>, Failure> {
+    Ok(crate::campaign::list(&options(global)?))
+}
+
+/// Where a timer's apply keeps its agenda: beside the state. `None` where that is no file.
+pub(super) fn agenda_path(workspace: &Workspace) -> Option<PathBuf> {
+    let StateLocation::Sqlite(state) = &workspace.state else { return None };
+    let mut name = state.as_os_str().to_owned();
+    name.push(".agenda");
+    Some(PathBuf::from(name))
+}
+
 /// Opens the state to read it; `None` where nothing was ever applied.
 pub(super) fn open_to_read(workspace: &Workspace) -> Result<Option<Box<dyn Store>>, Failure> {
     Ok(state::open_to_read(&workspace.state)?)

@@ -1,6 +1,7 @@
 //! The command line: what there is to say, and one file a command. No command holds logic: it reads the files,
 //! calls the library, prints a report and ends with an [`Exit`].
 
+mod agenda;
 mod apply;
 mod cancel;
 mod context;

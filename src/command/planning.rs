@@ -9,12 +9,12 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output;
 use crate::apply::{Due, Intention, Known, decide};
-use crate::campaign::schedule::{Occurrence as Scheduled, parse_occurrence_id};
+use crate::campaign::schedule::{Occurrence, parse_occurrence_id};
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, RunHeader, digest};
-use crate::prepare::{self, Occurrence, Rest};
+use crate::prepare::{self, Rest};
 use crate::report;
 use crate::report::planning::PlanProgress;
 use crate::state::{Run, Store};
@@ -26,8 +26,8 @@ pub(super) struct Planned {
     pub(super) plans: Vec<Plan>,
     /// Why other runs that are due cannot be planned.
     pub(super) failed: Vec<prepare::Error>,
-    /// Occurrences that nobody ran in their windows.
-    pub(super) missed: Vec<RunHeader>,
+    /// Occurrences that are not sent any more, by the reason.
+    pub(super) missed: BTreeMap<String, Vec<RunHeader>>,
     /// Up to when the occurrences of campaigns have their fate, once the plans are frozen and what was missed is recorded.
     pub(super) answered: BTreeMap<String, Timestamp>,
     /// Unfinished runs whose campaign is as it was frozen.
@@ -80,8 +80,8 @@ pub(super) fn plan_due(
     due.retain(|(campaign, due)| {
         let mistakes = prepare::check(&campaign.draft(), context.access);
         let has_mistakes = mistakes.has_errors();
-        if has_mistakes && let Some(scheduled) = due.scheduled {
-            planned.answered.insert(campaign.id.clone(), scheduled.at);
+        if has_mistakes && let Some(Occurrence { opens_at, .. }) = due.scheduled {
+            planned.answered.insert(campaign.id.clone(), opens_at);
             planned.failed.push(prepare::Error::Mistakes(mistakes));
         }
         due.scheduled.is_some() && !has_mistakes
@@ -125,8 +125,9 @@ fn decide_all<'c>(
         for intention in decide(campaign, &digest::hex(&campaign.content_digest()), &known, now) {
             match intention {
                 Intention::Start(occurrence) => due.push((campaign, occurrence)),
-                Intention::Miss(Due { occurrence, expires_at, .. }) => {
-                    planned.missed.push(RunHeader::new(campaign, &occurrence, expires_at));
+                Intention::Miss { due: Due { occurrence, expires_at, .. }, why } => {
+                    let missed = RunHeader::new(campaign, &occurrence, expires_at);
+                    planned.missed.entry(why).or_default().push(missed);
                     planned.answered.insert(campaign.id.clone(), now);
                 }
                 // How it is sent may be changed under way: an operator's way to slow a run down.
@@ -150,7 +151,7 @@ fn decide_all<'c>(
 /// Makes one plan: of a run, or of what is left of it.
 pub(super) fn plan_one(
     campaign: &Campaign,
-    occurrence: Occurrence<'_>,
+    occurrence: prepare::Occurrence<'_>,
     context: &Context,
     rest: Option<&Rest>,
     store: Option<&dyn Store>,
@@ -170,11 +171,11 @@ pub(super) fn plan_one(
 }
 
 /// The occurrence of a run that is there already, as its campaign's schedule has it now.
-pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> Occurrence<'a> {
+pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> prepare::Occurrence<'a> {
     let schedule = campaign.schedule.as_ref();
     let scheduled =
         schedule.and_then(|schedule| Some(schedule.occurrence(parse_occurrence_id(&run.occurrence)?)));
-    Occurrence { name: &run.occurrence, expires_at: run.expires_at, scheduled }
+    prepare::Occurrence { name: &run.occurrence, expires_at: run.expires_at, scheduled }
 }
 
 impl Planned {
@@ -187,12 +188,15 @@ impl Planned {
         now: Timestamp,
     ) {
         for (campaign, due) in due {
-            let occurrence =
-                Occurrence { name: &due.occurrence, expires_at: due.expires_at, scheduled: due.scheduled };
+            let occurrence = prepare::Occurrence {
+                name: &due.occurrence,
+                expires_at: due.expires_at,
+                scheduled: due.scheduled,
+            };
             let plan = plan_one(campaign, occurrence, context, None, store);
-            if let Some(Scheduled { at, .. }) = due.scheduled {
+            if let Some(Occurrence { opens_at, .. }) = due.scheduled {
                 let answered = self.answered.entry(campaign.id.clone()).or_insert(now);
-                *answered = if plan.is_err() { at.min(*answered) } else { *answered };
+                *answered = if plan.is_err() { opens_at.min(*answered) } else { *answered };
             }
             match plan {
                 Ok(plan) => self.plans.push(plan),
@@ -242,8 +246,8 @@ impl Planned {
         for (run, opens_at) in &self.waiting {
             text += &report::plan::waiting(run, *opens_at);
         }
-        for missed in &self.missed {
-            text += &report::plan::missed(missed);
+        for (why, missed) in &self.missed {
+            text.extend(missed.iter().map(|run| report::plan::missed(run, why)));
         }
         for run in &self.held {
             text += &report::plan::held(run);

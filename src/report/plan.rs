@@ -85,10 +85,9 @@ pub fn waiting(run: &Run, opens_at: Timestamp) -> String {
     )
 }
 
-/// An occurrence that nobody ran in its window.
-pub fn missed(run: &RunHeader) -> String {
-    let closed = run.expires_at.map_or(String::new(), |at| format!(" at {at:.0}"));
-    format!("{}: missed; its window closed{closed} and nothing had run it\n", run.run_id)
+/// An occurrence that is not sent any more.
+pub fn missed(run: &RunHeader, why: &str) -> String {
+    format!("{}: missed; {why}\n", run.run_id)
 }
 
 /// Nothing is due now, in one line.

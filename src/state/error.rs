@@ -167,7 +167,7 @@ pub enum Error {
     Illegal(#[from] IllegalChange),
     /// What a plan keeps in a temporary file cannot be read.
     #[error(transparent)]
-    Plan(spill::Error),
+    Plan(#[from] spill::Error),
 }
 
 /// What to do about an error of the operating system, on a line of its own.

@@ -77,7 +77,8 @@ fn lock(path: &Path, holder: &Holder) -> Result<(Lock, PathBuf)> {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
     };
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let path = std::path::absolute(path).map_err(io("open", path))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(folder).map_err(io("create the folder", folder))?;
     // One file, one lock, by whichever name it is reached.
     let folder = folder.canonicalize().map_err(io("open the folder", folder))?;

@@ -130,13 +130,11 @@ pub trait Store: Send {
     /// # Errors
     /// Also where the run has no such batch.
     fn payload(&mut self, run: &str, batch: u32) -> Result<Payload> {
-        match self.payloads(run, batch..=batch)?.pop() {
-            Some((_, payload)) => Ok(payload),
-            None => {
-                let batches = self.batches(run)? as usize;
-                Err(Error::UnknownBatch { run: run.to_owned(), batch, batches })
-            }
+        if let Some((_, payload)) = self.payloads(run, batch..=batch)?.pop() {
+            return Ok(payload);
         }
+        let batches = self.batches(run)? as usize;
+        Err(Error::UnknownBatch { run: run.to_owned(), batch, batches })
     }
 
     /// Is the run held back now? Asked while it is sent, since a person may pause it from elsewhere.

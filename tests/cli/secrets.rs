@@ -43,3 +43,20 @@ fn validate_and_plan_need_no_secret_and_open_no_connection() {
     assert_eq!(bench.run(&["status", "--format", "json"]).json()["runs"], serde_json::json!([]));
     assert_eq!(bench.ledger().arrivals.len(), 0);
 }
+
+#[test]
+fn plan_asks_a_database_for_the_state_only_with_the_flag() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write_campaign(10, 1, "");
+    let workspace = std::fs::read_to_string(bench.path("pushplan.yaml")).unwrap();
+    bench.write("pushplan.yaml", &format!("{workspace}state: {{ postgres: {{ env: NOT_SET }} }}\n"));
+    bench.run(&["validate"]).code(0);
+    let said = bench.run(&["plan"]).code(1);
+    assert!(
+        said.stderr.contains("--allow-connections") && !said.stderr.contains("NOT_SET"),
+        "{}",
+        said.stderr
+    );
+    let said = bench.run(&["plan", "--allow-connections"]).code(1);
+    assert!(said.stderr.contains("NOT_SET is not set"), "{}", said.stderr);
+}

@@ -1,6 +1,6 @@
 //! Sources beyond files, through the real binary: what is run or opened, and what only with a person's word.
 
-use pushplan::audience::{self, Access, Value};
+use pushplan::audience::{self, Access, Keep, Value};
 use pushplan::campaign::{AudienceSpec, Exclusion, Postgres, SecretRef, Source};
 use pushplan::sandbox::Config;
 
@@ -197,7 +197,7 @@ fn a_column_keeps_its_type_and_a_list_may_be_a_query() {
         })
         .unwrap();
     assert_eq!(accounts, ["20000"]);
-    let tuple = audience.tuples().next_back().expect("somebody's values");
+    let tuple = audience.tuples().last().expect("somebody's values");
     assert_eq!(audience.values(tuple), columns.map(|(_, value)| value));
     assert_eq!(audience.place(tuple).to_string(), "the query's result:1");
     assert!(

@@ -57,11 +57,31 @@ fn what_schedules_ask_for_is_sent_once_and_nothing_else() {
 }
 
 #[test]
+fn a_file_that_is_changed_is_noticed_though_nothing_was_due_before() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    write(&bench, "one", &at(7_200));
+    write(&bench, "two", &at(7_200));
+    for _ in 0..2 {
+        assert!(due(&bench).code(0).stdout.starts_with("nothing is due"));
+    }
+    write(&bench, "two", &at(-60));
+    due(&bench).code(0);
+    assert_eq!(pushed(&bench), ["two"]);
+    // What it remembers is a help, not a need.
+    bench.write(".pushplan/state.db.agenda", "{");
+    assert!(due(&bench).code(0).stdout.starts_with("nothing is due"));
+    // A mistake anywhere is told, as ever.
+    bench.write("campaigns/three.yaml", "campaign: two\n");
+    let said = due(&bench).code(1);
+    assert!(said.stderr.contains("duplicate-campaign"), "{}", said.stderr);
+}
+
+#[test]
 fn an_occurrence_that_nobody_ran_is_on_record_and_never_sent() {
     let bench = Bench::with_sandbox("unlimited", Config::default());
     write(&bench, "slept", &at(-7_200));
     let said = bench.run(&["plan"]).code(0);
-    assert!(said.stdout.contains("missed; its window closed at"), "{}", said.stdout);
+    assert!(said.stdout.contains("missed; nothing ran it in its window"), "{}", said.stdout);
     due(&bench).code(0);
     assert_eq!(statuses(&bench), [("slept".to_owned(), "missed".to_owned())]);
     let run = format!("slept@{}", from_now(-7_200).strftime("%Y%m%d"));

@@ -10,6 +10,7 @@ use pushplan::sandbox::{Config, Faults};
 
 use crate::bench::{Bench, kill_9};
 use crate::peer::{Leave, Peer, Visit};
+use crate::place::KILLS_EVERY;
 use crate::shim::{self, Act};
 use crate::story::{Pushes, Story, audience, change_audience, pushes};
 
@@ -43,15 +44,17 @@ fn recovers(bench: &Bench, accounts: usize, pushes: &dyn Fn() -> Pushes) -> Stor
     story
 }
 
-/// Runs a small campaign once for every step among `kinds`, each time killed at the next one.
+/// Runs a small campaign once for every step among `kinds` (or every so many of them), each time killed at the next
+/// one. Gives how many steps there are, about.
 fn kill_at_every_step(kinds: &str, act: Act) -> usize {
-    let next = AtomicUsize::new(1);
+    let every = if std::env::var_os("PUSHPLAN_KILLS").is_some() { 1 } else { KILLS_EVERY };
+    let next = AtomicUsize::new(fastrand::usize(1..=every));
     let met = Mutex::new(BTreeMap::<String, usize>::new());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let number = next.fetch_add(every, Ordering::Relaxed);
                     let bench = small_campaign();
                     let ran = shim::apply(&bench, kinds, number, act);
                     let Some(step) = ran.steps.get(number - 1) else {
@@ -73,20 +76,20 @@ fn kill_at_every_step(kinds: &str, act: Act) -> usize {
     for (kind, count) in &met {
         println!("  {act:?} at {count:3} × {kind}");
     }
-    met.values().sum()
+    met.values().sum::<usize>() * every
 }
 
 #[test]
 fn killed_before_any_step_nobody_is_lost_and_nobody_gets_it_twice() {
     let steps = kill_at_every_step(STEPS, Act::Kill);
-    println!("killed before each of {steps} steps");
+    println!("killed before steps of {steps}, every {KILLS_EVERY}");
     assert!(steps > 100, "{steps}");
 }
 
 #[test]
 fn killed_halfway_through_any_write_nobody_is_lost_and_nobody_gets_it_twice() {
     let steps = kill_at_every_step("ws", Act::Tear);
-    println!("killed halfway through each of {steps} writes");
+    println!("killed halfway through writes of {steps}, every {KILLS_EVERY}");
     assert!(steps > 60, "{steps}");
 }
 

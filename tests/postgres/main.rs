@@ -4,6 +4,7 @@
 //! its state in a database. A real server is found or installed, and started on loopback.
 #![cfg(target_os = "linux")]
 
+mod access;
 #[path = "../cli/apply.rs"]
 mod apply;
 #[path = "../support/bench.rs"]
@@ -20,6 +21,9 @@ mod operator;
 mod peer;
 #[path = "../support/place_database.rs"]
 mod place;
+#[path = "../support/place_file.rs"]
+#[allow(dead_code, reason = "shared by several test binaries")]
+mod place_file;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod server;

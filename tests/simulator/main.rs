@@ -7,6 +7,7 @@ mod random;
 mod run;
 mod server;
 mod world;
+mod year;
 
 use world::{Bug, Figures, World};
 

@@ -7,6 +7,10 @@ use pushplan::campaign::{SecretRef, StateLocation};
 
 use crate::server::Server;
 
+/// Of the steps at which a process is killed: every so many, from a random one on. Each needs a database of its own, and
+/// most of them are the same few kinds of step.
+pub const KILLS_EVERY: usize = 5;
+
 pub struct Place {
     pub server: Arc<Server>,
     /// The database's name.

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use pushplan::campaign::{STATE, StateLocation};
 
+/// Of the steps at which a process is killed: each one.
+pub const KILLS_EVERY: usize = 1;
+
 pub struct Place(PathBuf);
 
 impl Place {

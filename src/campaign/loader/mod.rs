@@ -79,6 +79,17 @@ pub fn load(paths: &[PathBuf], options: &LoadOptions) -> Loaded {
     Loaded { workspace, campaigns, drafts: loader.drafts, diagnostics: loader.diagnostics }
 }
 
+/// The workspace and its campaign files, of which none is read; `None` where that cannot be told without a mistake.
+pub fn list(options: &LoadOptions) -> Option<(Workspace, Vec<PathBuf>)> {
+    let mut loader = Loader { options, root: None, drafts: Vec::new(), diagnostics: Diagnostics::new() };
+    let workspace = loader.workspace(&options.current_dir)?;
+    let mut files = Vec::new();
+    loader.campaign_folders(Some(&workspace), &mut files);
+    files.sort();
+    files.dedup();
+    (!loader.diagnostics.has_errors()).then_some((workspace, files))
+}
+
 /// Loads the workspace alone: for commands that must work while a campaign file is broken.
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::database::{Cell, Database, Fault, cells};
 use super::query;
-use super::rows::{Packer, accounts, batch_id, batches_of, unreadable};
-use super::write::{self, BatchInsert, NewBatch, unreadable_plan};
+use super::rows::{Packer, accounts, batch_id, batches_of, parse_accounts};
+use super::write::{self, BatchInsert, NewBatch};
 use crate::outcome::Answer;
 use crate::plan::{MAX_RECIPIENTS_A_CALL, MsgRandoms, Plan};
 
@@ -80,9 +80,8 @@ fn insert_pending(database: &dyn Database, run: i64, run_name: &str, groups: Gro
 pub(super) fn replace_pending(database: &dyn Database, run: i64, plan: &Plan) -> Result<(), Fault> {
     let mut planned: HashSet<String> = HashSet::new();
     let mut batches = plan.batches();
-    while let Some(batch) = batches.next().map_err(unreadable_plan)? {
-        let accounts: Vec<String> = serde_json::from_str(batch.accounts_json).map_err(unreadable)?;
-        planned.extend(accounts);
+    while let Some(batch) = batches.next()? {
+        planned.extend(parse_accounts(batch.accounts_json)?);
     }
     for batch in query::pending_batches(database, run)? {
         take_out(database, batch_id(run, batch), &planned)?;

@@ -180,6 +180,12 @@ impl From<rusqlite::Error> for Fault {
     }
 }
 
+impl From<crate::spill::Error> for Fault {
+    fn from(error: crate::spill::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Postgres(error)

@@ -78,5 +78,10 @@ pub(super) fn accounts_json(row: &dyn Row, column: usize) -> Result<String, Faul
 
 /// The accounts of a row of the `account` table.
 pub(super) fn accounts(row: &dyn Row, column: usize) -> Result<Vec<String>, Fault> {
-    serde_json::from_str(&accounts_json(row, column)?).map_err(unreadable)
+    parse_accounts(&accounts_json(row, column)?)
+}
+
+/// The accounts of a JSON array's text.
+pub(super) fn parse_accounts(json: &str) -> Result<Vec<String>, Fault> {
+    serde_json::from_str(json).map_err(unreadable)
 }

@@ -8,8 +8,6 @@ use super::rows::{Packer, batch_id};
 use crate::campaign::schedule::Wave;
 use crate::outcome::FailedAccount;
 use crate::plan::{Plan, RunHeader};
-use crate::spill;
-use crate::state::error::Error;
 use crate::state::{BatchState, Change, Hold, Note, Tally};
 
 /// Rows that are handed to the database at once. More gains nothing: their texts are in memory until then.
@@ -59,22 +57,13 @@ pub(super) fn insert_batches(
     first_message: u32,
 ) -> Result<(), Fault> {
     let waves = insert_waves(database, run, plan.waves())?;
+    let mut messages = Inserts::new(database, "INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)");
     let mut insert = BatchInsert::new(database, run);
-    let mut messages: Vec<Vec<Cell<'_>>> = Vec::new();
-    let write_messages = |messages: &mut Vec<Vec<Cell<'_>>>| {
-        let written =
-            database.execute_each("INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)", messages);
-        messages.clear();
-        written
-    };
     let mut batches = plan.batches();
-    while let Some(batch) = batches.next().map_err(unreadable_plan)? {
+    while let Some(batch) = batches.next()? {
         let message = first_message + batch.message;
         if batch.begins_message {
-            messages.push(cells![run, message, batch.message_json().into_owned()].into());
-            if messages.len() == CHUNK {
-                write_messages(&mut messages)?;
-            }
+            messages.push(cells![run, message, batch.message_json().into_owned()].into())?;
         }
         let row = NewBatch {
             number: batch.number,
@@ -86,13 +75,8 @@ pub(super) fn insert_batches(
         };
         insert.insert(row, batch.accounts_json)?;
     }
-    write_messages(&mut messages)?;
+    messages.finish()?;
     insert.finish()
-}
-
-/// The plan's temporary file fails: what was to be written cannot be had, and nothing is wrong with the state.
-pub(super) fn unreadable_plan(error: spill::Error) -> Fault {
-    Fault::Told(Box::new(Error::Plan(error)))
 }
 
 /// The number that each of these waves has in the run.
@@ -126,41 +110,62 @@ pub(super) struct NewBatch {
 
 /// Inserts batches with their accounts.
 pub(super) struct BatchInsert<'d> {
-    database: &'d dyn Database,
     run: i64,
     packer: Packer,
-    batches: Vec<Vec<Cell<'static>>>,
-    accounts: Vec<Vec<Cell<'static>>>,
+    batches: Inserts<'d>,
+    accounts: Inserts<'d>,
 }
 
 impl<'d> BatchInsert<'d> {
     pub(super) fn new(database: &'d dyn Database, run: i64) -> Self {
-        Self { database, run, packer: Packer::default(), batches: Vec::new(), accounts: Vec::new() }
+        let batches = Inserts::new(
+            database,
+            "INSERT INTO batch (id, msg_random, data_id, message, wave, recipients, status, attempts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0)",
+        );
+        let accounts = Inserts::new(database, "INSERT INTO account (batch, json) VALUES (?1, ?2)");
+        Self { run, packer: Packer::default(), batches, accounts }
     }
 
     pub(super) fn insert(&mut self, batch: NewBatch, accounts_json: &str) -> Result<(), Fault> {
         let NewBatch { number, msg_random, data_id, message, wave, recipients } = batch;
         let id = batch_id(self.run, number);
-        self.batches.push(cells![id, msg_random, data_id, message, wave, recipients].into());
-        self.accounts.push(cells![id, self.packer.pack(accounts_json)?].into());
-        if self.batches.len() == CHUNK { self.flush() } else { Ok(()) }
+        // In this order: accounts refer to their batch.
+        self.batches.push(cells![id, msg_random, data_id, message, wave, recipients].into())?;
+        self.accounts.push(cells![id, self.packer.pack(accounts_json)?].into())
     }
 
     /// Must be called after the last batch.
-    pub(super) fn finish(mut self) -> Result<(), Fault> {
-        self.flush()
+    pub(super) fn finish(self) -> Result<(), Fault> {
+        self.batches.finish()?;
+        self.accounts.finish()
+    }
+}
+
+/// One statement for many rows, which are handed over in chunks.
+struct Inserts<'d> {
+    database: &'d dyn Database,
+    sql: &'static str,
+    rows: Vec<Vec<Cell<'static>>>,
+}
+
+impl<'d> Inserts<'d> {
+    fn new(database: &'d dyn Database, sql: &'static str) -> Self {
+        Self { database, sql, rows: Vec::with_capacity(CHUNK) }
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        self.database.execute_each(
-            "INSERT INTO batch (id, msg_random, data_id, message, wave, recipients, status, attempts)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'pending', 0)",
-            &self.batches,
-        )?;
-        self.database.execute_each("INSERT INTO account (batch, json) VALUES (?1, ?2)", &self.accounts)?;
-        self.batches.clear();
-        self.accounts.clear();
+    fn push(&mut self, row: Vec<Cell<'static>>) -> Result<(), Fault> {
+        self.rows.push(row);
+        if self.rows.len() < CHUNK {
+            return Ok(());
+        }
+        self.database.execute_each(self.sql, &self.rows)?;
+        self.rows.clear();
         Ok(())
+    }
+
+    fn finish(self) -> Result<(), Fault> {
+        self.database.execute_each(self.sql, &self.rows)
     }
 }
 
