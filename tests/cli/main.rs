@@ -5,6 +5,7 @@ mod apply;
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
 mod calendar;
+mod clock;
 mod operator;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
