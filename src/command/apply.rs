@@ -11,7 +11,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::planning::{Planned, occurrence_of, plan_all, plan_due, plan_one, summary};
-use super::target::Target;
+use super::target::{Target, compare_clocks};
 use super::{Global, context, output, who};
 use crate::apply::{News, Order, Runner, Signals};
 use crate::audience::Access;
@@ -96,6 +96,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
     let mut is_stopped = false;
     if planned.sends_something() {
         let targets = open_targets(&context.workspace, &planned)?;
+        runtime()?.block_on(compare_clocks(&targets))?;
         approve(args, &planned)?;
         let note = who::note("");
         for plan in &planned.plans {

@@ -1,19 +1,27 @@
 //! Whom to send to: an app's secret, its client, and the sandbox where the app is one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+use jiff::SignedDuration;
 use secrecy::SecretString;
 
 use super::failure::Failure;
+use super::output;
 use crate::campaign::{App, Delivery, Endpoint, Workspace};
 use crate::diagnostic::nearest;
 use crate::executor::Limits;
+use crate::report;
 use crate::sandbox::{self, Sandbox};
 use crate::secret;
 use crate::timpush::{Client, ClientConfig};
 
 /// The key of a sandbox that needs none: it never leaves this process.
 const SANDBOX_KEY: &str = "sandbox";
+
+/// Clocks may differ so much: less than any window, and far less than what the vendor tells of a UserSig's time.
+const CLOCK_SKEW_MAX: SignedDuration = SignedDuration::from_secs(30);
 
 /// An app that calls can be sent to. The sandbox, where there is one, ends with it.
 #[derive(Debug)]
@@ -55,6 +63,20 @@ impl Target {
         })?;
         Ok(Arc::new(client))
     }
+}
+
+/// Warns of a server whose clock is far from this machine's: windows, expiry and UserSigs go by the latter. A server
+/// that does not answer is no reason to stop here: sending will tell.
+pub(super) async fn compare_clocks(targets: &BTreeMap<String, Target>) -> Result<(), Failure> {
+    let clients = targets.iter().filter(|(_, target)| target.sandbox.is_none()).map(|(name, target)| {
+        target.client(Delivery::default()).map(|client| async move { (name, client.clock_skew().await) })
+    });
+    for (app, skew) in join_all(clients.collect::<Result<Vec<_>, _>>()?).await {
+        if let Some(skew) = skew.filter(|skew| skew.abs() > CLOCK_SKEW_MAX) {
+            output::say(&report::plan::clock_skew(app, skew));
+        }
+    }
+    Ok(())
 }
 
 fn start_sandbox(app: &App, secret: SecretString) -> Result<Sandbox, Failure> {

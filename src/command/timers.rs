@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::{Global, context, output};
 use crate::audience::Access;
-use crate::campaign::{SecretRef, StateLocation};
+use crate::campaign::SecretRef;
 use crate::report;
 use crate::timer::{self, Host, Unit};
 
@@ -98,11 +98,7 @@ pub(super) fn crontab(global: &Global, args: &Service) -> Result<Exit, Failure> 
             output::say(&format!("note: {who} has its secret where cron has none; write `{{ file: … }}`"));
         }
     }
-    let lock = match &context.workspace.state {
-        StateLocation::Sqlite(state) => format!("{}.cron", state.display()),
-        StateLocation::Postgres(_) => context.workspace.root.join(".pushplan.cron").display().to_string(),
-    };
-    output::print(&timer::crontab(&host, &lock))?;
+    output::print(&timer::crontab(&host))?;
     Ok(Exit::Done)
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let context = context::load_campaigns(global, &args.paths, Access::Files)?;
-    let store = context::open_to_read(&context.workspace)?;
+    let store = context::open_to_plan(&context)?;
     let now = Timestamp::now();
     let planned = plan_all(&context, store.as_deref(), now)?;
     let calendar = calendar(&context, &planned, store.as_deref(), now, args.until.from(now))?;

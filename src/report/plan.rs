@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::number::{duration, grouped};
@@ -190,6 +190,16 @@ pub fn paused(run: &str, pause: &Pause) -> String {
             )
         }
     }
+}
+
+/// A server's clock is far from this machine's. `skew` is how far it is ahead.
+pub fn clock_skew(app: &str, skew: SignedDuration) -> String {
+    let by = duration(skew.unsigned_abs());
+    let way = if skew.is_negative() { "ahead of" } else { "behind" };
+    format!(
+        "warning: this machine's clock is {by} {way} the one of app {app}'s server\n  \
+         schedules, expiry and UserSigs go by this machine's: see `timedatectl`"
+    )
 }
 
 /// A line a run, and the sum as the last line.

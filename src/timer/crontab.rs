@@ -2,10 +2,10 @@
 
 use super::Host;
 
-/// A crontab of one line. `lock` is a file beside the state that keeps cron from starting a second runner while one is
-/// sending, which would only say that the state is locked.
-pub fn crontab(host: &Host, lock: &str) -> String {
-    let mut words = vec!["flock", "--nonblock", "--conflict-exit-code", "0", lock];
+/// A crontab of one line. The workspace's folder is locked while a runner is sending, so that cron does not start a
+/// second one, which could only say that the state is locked.
+pub fn crontab(host: &Host) -> String {
+    let mut words = vec!["flock", "--nonblock", "--conflict-exit-code", "0", &host.workspace];
     let command = host.command();
     words.extend(command.iter().map(String::as_str));
     let line = words.into_iter().map(quoted).collect::<Vec<_>>().join(" ");

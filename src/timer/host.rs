@@ -55,8 +55,8 @@ pub fn secrets<'a>(
         })
     });
     let state = match &workspace.state {
-        StateLocation::Postgres(url) => Some(("the state".to_owned(), url)),
         StateLocation::Sqlite(_) => None,
+        StateLocation::Postgres(dsn) => Some(("the state".to_owned(), dsn)),
     };
     apps.chain(state).chain(databases)
 }

@@ -21,7 +21,7 @@
 use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -42,6 +42,9 @@ const USERSIG_LIFE: Duration = Duration::from_hours(7 * 24);
 /// How long an unused connection is kept. Servers commonly close idle connections after a minute; a client
 /// that closes first is not surprised.
 const IDLE: Duration = Duration::from_secs(15);
+
+/// How long the server's clock is waited for. It is asked before anything is sent.
+const CLOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Longest answer that is read. One that names 500 failed accounts stays far below it.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -85,7 +88,6 @@ pub struct Client {
     endpoint: Url,
     config: Config,
     signed: RwLock<Arc<Signed>>,
-    clock_skew: OnceLock<SignedDuration>,
 }
 
 /// A UserSig and the URL that carries it.
@@ -138,7 +140,7 @@ impl Client {
         }
         let http = http.build().map_err(|error| Error::Setup(chain(&error)))?;
         let signed = RwLock::new(Arc::new(Signed::new(&endpoint, &config, unix_now())));
-        Ok(Self { http, endpoint, config, signed, clock_skew: OnceLock::new() })
+        Ok(Self { http, endpoint, config, signed })
     }
 
     /// Sends one batch and says what came of it. It never fails otherwise, and never tries twice.
@@ -153,7 +155,6 @@ impl Client {
             Ok(response) => response,
             Err(error) => return self.unanswered(error),
         };
-        self.note_clock(response.headers());
         let status = response.status().as_u16();
         match read(response).await {
             Ok(Some(body)) => classify(status, &without(body, &signed.usersig), call.accounts_json()),
@@ -169,10 +170,14 @@ impl Client {
         self.sign(unix_now());
     }
 
-    /// By how much the server's clock was ahead of ours at the first answer, to about a second; `None` before
-    /// it, or where it had no `Date`.
-    pub fn clock_skew(&self) -> Option<SignedDuration> {
-        self.clock_skew.get().copied()
+    /// How far the server's clock is ahead of this machine's, to about a second: of its answer's `Date` to a question
+    /// that is no call and carries no UserSig. `None` where it does not answer within three seconds.
+    pub async fn clock_skew(&self) -> Option<SignedDuration> {
+        let mut url = self.endpoint.clone();
+        url.set_path("/");
+        let answer = self.http.head(url).timeout(CLOCK_PATIENCE).send().await.ok()?;
+        let date = jiff::fmt::rfc2822::parse(answer.headers().get(DATE)?.to_str().ok()?).ok()?;
+        Some(date.timestamp().duration_since(Timestamp::now()))
     }
 
     fn signed(&self) -> Arc<Signed> {
@@ -185,16 +190,6 @@ impl Client {
         let signed = Arc::new(Signed::new(&self.endpoint, &self.config, now));
         *self.signed.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&signed);
         signed
-    }
-
-    fn note_clock(&self, headers: &HeaderMap) {
-        if self.clock_skew.get().is_none()
-            && let Some(date) = headers.get(DATE).and_then(|date| date.to_str().ok())
-            && let Ok(date) = jiff::fmt::rfc2822::parse(date)
-        {
-            // A race of two first answers is of no matter: either will do.
-            let _ = self.clock_skew.set(date.timestamp().duration_since(Timestamp::now()));
-        }
     }
 
     fn unanswered(&self, error: reqwest::Error) -> Outcome {

@@ -5,6 +5,7 @@ mod apply;
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
 mod calendar;
+mod clock;
 mod operator;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
@@ -15,4 +16,7 @@ mod postgres;
 mod secrets;
 mod sources;
 mod state;
+#[path = "../support/systemd.rs"]
+mod systemd;
 mod timer;
+mod units;

@@ -97,13 +97,19 @@ impl Drop for Peer {
 }
 
 impl Visit<'_> {
-    /// Waits for the first byte of a call; false where the client has closed.
+    /// Waits for the first byte of a call; false where the client has closed. A question for the time, which apply
+    /// begins with, is answered and is no call.
     pub fn has_call(&mut self) -> bool {
-        let has_call = self.stream.peek(&mut [0]).is_ok_and(|bytes| bytes > 0);
-        if has_call {
-            self.shared.arrivals.lock().unwrap().push(Instant::now());
+        let mut first = [0];
+        while self.stream.peek(&mut first).is_ok_and(|bytes| bytes > 0) {
+            if first != *b"H" {
+                self.shared.arrivals.lock().unwrap().push(Instant::now());
+                return true;
+            }
+            self.read_head();
+            self.send(b"HTTP/1.1 200 OK\r\n\r\n");
         }
-        has_call
+        false
     }
 
     /// How many calls have come to the server.
@@ -118,15 +124,7 @@ impl Visit<'_> {
 
     /// Reads a call, or part of it.
     pub fn read(&mut self, leave: Leave) -> Call {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            if self.stream.read_exact(&mut byte).is_err() {
-                return Call { accounts: Vec::new() };
-            }
-            head.extend(byte);
-        }
-        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        let Some(head) = self.read_head() else { return Call { accounts: Vec::new() } };
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let length: usize = length.parse().unwrap();
         let unread = match leave {
@@ -141,6 +139,17 @@ impl Visit<'_> {
         let json: Value = serde_json::from_slice(&body).unwrap_or_default();
         let accounts = json["To_Account"].as_array().into_iter().flatten();
         Call { accounts: accounts.map(|account| account.as_str().unwrap().to_owned()).collect() }
+    }
+
+    /// Reads up to the body; `None` where the client closes before.
+    fn read_head(&mut self) -> Option<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).ok()?;
+            head.extend(byte);
+        }
+        Some(String::from_utf8(head).unwrap().to_ascii_lowercase())
     }
 
     pub fn carry_out(&self, call: &Call) {

@@ -20,12 +20,9 @@ fn faulty(faults: Faults) -> Sandbox {
 async fn an_accepted_batch_reaches_each_account_once() {
     let sandbox = start(Config::default());
     let client = client(sandbox.endpoint(), PATIENT);
-    assert_eq!(client.clock_skew(), None);
     let Outcome::Accepted { task_id, failed } = send(&client).await else { panic!("not accepted") };
     assert!(task_id.starts_with("batch_"));
     assert!(failed.is_empty());
-    let skew = client.clock_skew().expect("the sandbox sends a Date");
-    assert!(skew.abs() < PATIENT.try_into().unwrap(), "both clocks are this machine's");
 
     let ledger = sandbox.stop();
     let pushes = ledger.pushes_by_batch();
@@ -34,6 +31,15 @@ async fn an_accepted_batch_reaches_each_account_once() {
     assert_eq!(pushes[&(Cow::Borrowed("bob"), 7, "sale/once/1")], 1);
     assert_eq!((ledger.carried_out, ledger.recipients), (1, 2));
     assert_eq!(max_in_sliding_second(&ledger.arrivals).recipients, 2);
+}
+
+#[tokio::test]
+async fn the_clock_is_asked_for_without_a_call() {
+    let sandbox = start(Config::default());
+    let client = client(sandbox.endpoint(), PATIENT);
+    let skew = client.clock_skew().await.expect("the sandbox sends a Date");
+    assert!(skew.abs() < PATIENT.try_into().unwrap(), "both clocks are this machine's");
+    assert_eq!(sandbox.stop().arrivals.len(), 0);
 }
 
 #[tokio::test]

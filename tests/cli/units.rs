@@ -1,23 +1,16 @@
 //! The units and their calendar expressions, held against the real systemd.
 
-#[path = "support/bench.rs"]
-#[allow(dead_code, reason = "shared by several test binaries")]
-mod bench;
-#[path = "support/place_file.rs"]
-#[allow(dead_code, reason = "the harness needs what these tests do not")]
-mod place;
-#[path = "support/systemd.rs"]
-mod systemd;
-
 use std::path::Path;
 
-use bench::Bench;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use pushplan::campaign::schedule::{RawSchedule, Schedule};
 use pushplan::campaign::{LoadOptions, load};
 use pushplan::timer::{Elapses, elapses};
 use serde_json::{Value, json};
+
+use crate::bench::Bench;
+use crate::systemd;
 
 fn schedule(written: Value) -> Schedule {
     let raw: RawSchedule = serde_json::from_value(written).unwrap();
@@ -295,8 +288,6 @@ fn the_crontab_line_is_one_that_a_shell_runs() {
     let program = bench.path("it's 5% off/program");
     std::fs::write(&program, "#!/bin/sh\necho \"$@\" > \"$2\"/ran\n").unwrap();
     std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let workspace = std::fs::read_to_string(bench.path("pushplan.yaml")).unwrap();
-    bench.write("pushplan.yaml", &workspace.replace("/var/lib/pushplan/", ""));
     let said = bench.run(&["crontab", "--program", program.to_str().unwrap()]).code(0);
     let line = said.stdout.lines().find_map(|line| line.strip_prefix("* * * * * ")).expect("a line");
     // As cron hands it on.
