@@ -82,7 +82,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
     if let Some((agenda, _)) = &mut agenda {
         agenda.note(&context.campaigns, !planned.failed.is_empty(), now);
     }
-    let agenda_next = agenda.as_ref().and_then(|(agenda, _)| agenda.next());
+    let agenda_next = agenda.as_ref().and_then(|(agenda, _)| agenda.next_after(now));
     let next = planned.next(&context.campaigns, now).into_iter().chain(agenda_next).min_by_key(|(_, at)| *at);
     if args.due && planned.does_nothing() {
         output::print(&report::plan::nothing_due(next))?;
@@ -138,9 +138,9 @@ fn look(global: &Global, args: &Args) -> Result<Look, Failure> {
     };
     let store = context::open_to_write(&workspace, "apply")?;
     let now = Timestamp::now();
-    let lineage = store.identity()?.lineage;
-    let basis = Basis { workspace: &workspace.root.join(FILE_NAME), files: &files, lineage: &lineage };
-    let (context, agenda) = match Agenda::read(&path, &basis, now) {
+    let basis = Basis::new(&workspace.root.join(FILE_NAME), files, store.identity()?.lineage);
+    let known = basis.as_ref().and_then(|basis| Agenda::read(&path, basis, now));
+    let (context, agenda) = match known {
         Some(agenda) => {
             let open = store.open_runs()?.into_iter().map(|run| run.campaign).collect();
             let context = match agenda.to_read(&open, now).as_slice() {
@@ -153,7 +153,7 @@ fn look(global: &Global, args: &Args) -> Result<Look, Failure> {
         }
         None => {
             let context = all(&[])?;
-            let agenda = Agenda::new(&basis, &context.campaigns, now);
+            let agenda = basis.map(|basis| Agenda::new(basis, &context.campaigns, now));
             (context, agenda)
         }
     };
