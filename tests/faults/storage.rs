@@ -219,7 +219,7 @@ impl Tmpfs {
         let folder = bench.path(".pushplan");
         std::fs::create_dir_all(&folder).unwrap();
         let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&folder).output();
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&folder).output();
         if mounted.is_ok_and(|mounted| mounted.status.success()) {
             return Some(Self(folder));
         }
@@ -251,7 +251,7 @@ fn a_really_full_disk_stops_the_run_and_room_lets_it_go_on() {
     let child = bench.apply_until(5);
     let filler = bench.path(".pushplan/filler");
     // As much as goes in, the last byte included.
-    let _ = std::fs::write(&filler, vec![0; 4 << 20]);
+    let _ = std::fs::write(&filler, vec![0; 8 << 20]);
     let said = Said::of(child.wait_with_output().unwrap()).code(4);
     assert!(said.stderr.contains("The disk is full. Free some space and apply again"), "{}", said.stderr);
     Story::of(&bench).unwrap().check_midway(&pushes(&bench));
