@@ -1,7 +1,10 @@
-//! Rows on their way from a source to the builder: projected to the wanted columns, some thousands at a time.
+//! Rows on their way from a source to the collector: filtered, projected to the wanted columns, some thousands at a
+//! time.
 //!
 //! One block is a few allocations that are used again and again, however many rows pass through it. Cell 0 of
 //! a row is its account; a row whose account cannot be one is malformed, whatever the source.
+
+use std::time::{Duration, Instant};
 
 use super::filter::Condition;
 use super::position;
@@ -11,36 +14,69 @@ use super::value::{Kind, Value};
 pub(super) const MAX_ROW_BYTES: usize = 1 << 20;
 
 /// Rows (good or malformed) a block holds: enough that handing it over costs nothing beside reading it.
-const MAX_ROWS: usize = 4096;
+const MAX_ROWS: u64 = 4096;
+
+/// One row of so many is timed.
+const TIMED_ONE_OF: u64 = 64;
+
+const NOTHING: Verdict = Verdict { is_in: false, suppresses: false };
 
 /// Text after which a block is full, whatever its rows.
 const FULL_BYTES: usize = 1 << 20;
 
 /// Projected rows, and the malformed ones found between them.
 #[derive(Debug, Default)]
-pub(super) struct Block {
+pub(super) struct Block<'f> {
+    filters: Filters<'f>,
     text: String,
-    /// The cells of all good rows, one after the other; then those of the row being read.
+    /// The cells of all kept rows, one after the other; then those of the row being read.
     cells: Vec<Cell>,
-    /// One a good row.
+    /// One a kept row.
     rows: Vec<RowEnd>,
     bad: Vec<Malformed>,
     /// The index of the file being read, among those of its source.
     file: u64,
+    /// Good rows that came, with those that are not kept.
+    good: u64,
+    /// Of these, the ones that match `where`.
+    matching: u64,
     /// See [`Block::skip_rows`].
     skipped: u64,
-    /// Of the good rows, those that mean something; see [`Block::judge`].
-    judged: Vec<Judged>,
+    /// Time spent on the filters.
+    filtering: Duration,
 }
 
-/// A good row that matches one of the filters.
+/// What makes a row worth keeping. A row that neither matches is counted and forgotten.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Filters<'f> {
+    /// `where`; every row matches none.
+    pub(super) is_in: Option<&'f Condition>,
+    /// `suppress_where`; no row matches none.
+    pub(super) suppresses: Option<&'f Condition>,
+}
+
+/// What a row is worth.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Judged {
-    row: u32,
+pub(super) struct Verdict {
     /// It matches `where`.
     pub(super) is_in: bool,
     /// It matches `suppress_where`.
     pub(super) suppresses: bool,
+}
+
+impl Verdict {
+    fn is_worth_keeping(self) -> bool {
+        self.is_in || self.suppresses
+    }
+}
+
+impl Filters<'_> {
+    fn judge<'v>(&self, cell: &impl Fn(usize) -> Value<'v>) -> Verdict {
+        Verdict {
+            is_in: self.is_in.is_none_or(|condition| condition.holds(cell)),
+            suppresses: self.suppresses.is_some_and(|condition| condition.holds(cell)),
+        }
+    }
 }
 
 /// A malformed row.
@@ -66,39 +102,35 @@ struct RowEnd {
     position: u64,
     cells: u32,
     text: u32,
+    verdict: Verdict,
 }
 
-impl Block {
+impl<'f> Block<'f> {
+    pub(super) fn new(filters: Filters<'f>) -> Self {
+        Self { filters, ..Self::default() }
+    }
+
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.cells.clear();
         self.rows.clear();
         self.bad.clear();
-        self.judged.clear();
-        self.skipped = 0;
+        (self.good, self.matching, self.skipped, self.filtering) = (0, 0, 0, Duration::ZERO);
     }
 
-    /// Holds the good rows against the filters. Apart from the reading, so that its cost can be told apart.
-    pub(super) fn judge(&mut self, filter: Option<&Condition>, suppress: Option<&Condition>) {
-        let mut judged = std::mem::take(&mut self.judged);
-        for (row, good) in (0..).zip(self.rows()) {
-            let is_in = filter.is_none_or(|condition| condition.holds(&good));
-            let suppresses = suppress.is_some_and(|condition| condition.holds(&good));
-            if is_in || suppresses {
-                judged.push(Judged { row, is_in, suppresses });
-            }
-        }
-        self.judged = judged;
+    /// Good rows that came.
+    pub(super) fn good(&self) -> u64 {
+        self.good
     }
 
-    /// The rows that match one of the filters.
-    pub(super) fn judged(&self) -> impl Iterator<Item = (Row<'_>, Judged)> {
-        self.judged.iter().map(|&judged| (self.row(judged.row as usize), judged))
+    /// Of these, the ones that match `where`.
+    pub(super) fn matching(&self) -> u64 {
+        self.matching
     }
 
-    /// How many rows match `where`.
-    pub(super) fn matching(&self) -> usize {
-        self.judged.iter().filter(|judged| judged.is_in).count()
+    /// About how long the filters took: one row of so many is timed for all.
+    pub(super) fn filtering(&self) -> Duration {
+        self.filtering
     }
 
     fn row(&self, index: usize) -> Row<'_> {
@@ -106,8 +138,8 @@ impl Block {
             0 => (0, 0),
             _ => (self.rows[index - 1].cells, self.rows[index - 1].text),
         };
-        let RowEnd { position, cells, .. } = self.rows[index];
-        Row { position, text: &self.text, start, cells: &self.cells[first as usize..cells as usize] }
+        let RowEnd { position, cells, verdict, .. } = self.rows[index];
+        Row { position, verdict, text: &self.text, start, cells: &self.cells[first as usize..cells as usize] }
     }
 
     /// Counts rows that the reader left out, because [`Wanted::only`](super::source::Wanted::only) does not hold for
@@ -126,7 +158,7 @@ impl Block {
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.rows.len() + self.bad.len() >= MAX_ROWS || self.text.len() >= FULL_BYTES
+        self.good >= MAX_ROWS || self.bad.len() as u64 >= MAX_ROWS || self.text.len() >= FULL_BYTES
     }
 
     /// Appends the next cell of the row being read.
@@ -135,31 +167,82 @@ impl Block {
         self.cells.push(Cell { kind: value.kind(), end: offset(self.text.len()) });
     }
 
-    /// Ends the row being read; it becomes a malformed one where its account cannot be one.
+    /// Ends the row whose cells were pushed; it becomes a malformed one where its account cannot be one.
     pub(super) fn end_row(&mut self, line: u64) {
-        let (cells, text) = self.good_end();
-        let first = self.cells[cells as usize];
-        let account = first.kind.value(&self.text[text as usize..first.end as usize]);
-        match check_account(account) {
+        let (cells, text) = self.kept_end();
+        let row = Row {
+            position: 0,
+            verdict: NOTHING,
+            text: &self.text,
+            start: text,
+            cells: &self.cells[cells as usize..],
+        };
+        match check_account(row.get(0)) {
             Ok(()) => {
-                let position = position::pack(self.file, line);
-                let (cells, text) = (offset(self.cells.len()), offset(self.text.len()));
-                self.rows.push(RowEnd { position, cells, text });
+                let (verdict, took) = self.judge(&|index| row.get(index));
+                self.count(verdict, took);
+                if verdict.is_worth_keeping() {
+                    self.keep_row(line, verdict);
+                } else {
+                    self.cells.truncate(cells as usize);
+                    self.text.truncate(text as usize);
+                }
             }
             Err(reason) => self.bad_row(line, 1, reason.to_owned()),
         }
     }
 
+    /// As pushing so many cells and ending the row, for a source that has them all at hand: what is not kept is not
+    /// copied.
+    pub(super) fn add_row<'v>(&mut self, line: u64, cells: usize, cell: impl Fn(usize) -> Value<'v>) {
+        match check_account(cell(0)) {
+            Ok(()) => {
+                let (verdict, took) = self.judge(&cell);
+                self.count(verdict, took);
+                if verdict.is_worth_keeping() {
+                    (0..cells).for_each(|index| self.push(cell(index)));
+                    self.keep_row(line, verdict);
+                }
+            }
+            Err(reason) => self.bad_row(line, 1, reason.to_owned()),
+        }
+    }
+
+    /// Holds a row against the filters, and says how long that took where it is one that is timed.
+    fn judge<'v>(&self, cell: &impl Fn(usize) -> Value<'v>) -> (Verdict, Option<Duration>) {
+        if self.good.is_multiple_of(TIMED_ONE_OF) {
+            let start = Instant::now();
+            let verdict = self.filters.judge(cell);
+            (verdict, Some(start.elapsed()))
+        } else {
+            (self.filters.judge(cell), None)
+        }
+    }
+
+    fn count(&mut self, verdict: Verdict, took: Option<Duration>) {
+        self.good += 1;
+        self.matching += u64::from(verdict.is_in);
+        if let Some(took) = took {
+            self.filtering += took * TIMED_ONE_OF as u32;
+        }
+    }
+
+    fn keep_row(&mut self, line: u64, verdict: Verdict) {
+        let position = position::pack(self.file, line);
+        let (cells, text) = (offset(self.cells.len()), offset(self.text.len()));
+        self.rows.push(RowEnd { position, cells, text, verdict });
+    }
+
     /// Drops what was pushed of the row being read and notes why; it counts as so many rows.
     pub(super) fn bad_row(&mut self, line: u64, rows: u64, reason: String) {
-        let (cells, text) = self.good_end();
+        let (cells, text) = self.kept_end();
         self.cells.truncate(cells as usize);
         self.text.truncate(text as usize);
         self.bad.push(Malformed { position: position::pack(self.file, line), rows, reason });
     }
 
-    /// The good rows.
-    pub(super) fn rows(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
+    /// The kept rows.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.rows.len()).map(|index| self.row(index))
     }
 
@@ -167,8 +250,8 @@ impl Block {
         &self.bad
     }
 
-    /// Where cells and text of the good rows end.
-    fn good_end(&self) -> (u32, u32) {
+    /// Where cells and text of the kept rows end.
+    fn kept_end(&self) -> (u32, u32) {
         self.rows.last().map_or((0, 0), |end| (end.cells, end.text))
     }
 }
@@ -177,11 +260,12 @@ fn offset(length: usize) -> u32 {
     u32::try_from(length).expect("a block is bounded by FULL_BYTES and one row of MAX_ROW_BYTES")
 }
 
-/// One good row of a [`Block`].
+/// One kept row of a [`Block`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Row<'a> {
     /// Where it begins; see [`position`].
     pub(super) position: u64,
+    pub(super) verdict: Verdict,
     text: &'a str,
     start: u32,
     cells: &'a [Cell],

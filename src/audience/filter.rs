@@ -5,7 +5,6 @@
 
 use std::cmp::Ordering;
 
-use super::block::Row;
 use super::source::Wanted;
 use super::value::Value;
 use crate::campaign::{Filter, Scalar, Test};
@@ -33,13 +32,13 @@ impl Condition {
         }
     }
 
-    /// Does it hold for a row?
-    pub(super) fn holds(&self, row: &Row<'_>) -> bool {
+    /// Does it hold for a row of these cells?
+    pub(super) fn holds<'v>(&self, cell: &impl Fn(usize) -> Value<'v>) -> bool {
         match self {
-            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(row)),
-            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(row)),
-            Self::Not(condition) => !condition.holds(row),
-            Self::Cell { index, test } => passes(row.get(*index), test),
+            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(cell)),
+            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(cell)),
+            Self::Not(condition) => !condition.holds(cell),
+            Self::Cell { index, test } => passes(cell(*index), test),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use super::block::{Block, Judged, Row};
+use super::block::{Block, Filters, Row};
 use super::collect::{Bounds, Collector, Failed};
 use super::error::{BadRow, BadRows, Error};
 use super::filter::Condition;
@@ -76,16 +76,15 @@ pub(super) fn read_within(
     }
 
     let filters = Filters { is_in: filter.as_ref(), suppresses: suppress.as_ref() };
-    let tally =
-        stream(&spec.source, &wanted, filters, access, Some(spec.max_bad_rows), progress, |row, judged| {
-            if judged.suppresses {
-                collector.suppress(row.account())?;
-            }
-            if judged.is_in {
-                collector.add(row.account(), carried.iter().map(|&index| row.get(index)), row.position)?;
-            }
-            Ok(())
-        })?;
+    let tally = stream(&spec.source, &wanted, filters, access, Some(spec.max_bad_rows), progress, |row| {
+        if row.verdict.suppresses {
+            collector.suppress(row.account())?;
+        }
+        if row.verdict.is_in {
+            collector.add(row.account(), carried.iter().map(|&index| row.get(index)), row.position)?;
+        }
+        Ok(())
+    })?;
     progress(Reading { is_done: true, ..tally.reading });
     let stats = Stats { rows: tally.rows, bad: tally.bad, filtered: tally.filtered, ..Stats::default() };
     let places = source::places(&spec.source);
@@ -97,7 +96,7 @@ fn exclude(exclusion: &Exclusion, access: Access, collector: &mut Collector) -> 
     let filter = compile(exclusion.filter.as_ref(), &mut wanted);
     wanted.set_only(exclusion.filter.clone());
     let filters = Filters { is_in: filter.as_ref(), suppresses: None };
-    stream(&exclusion.source, &wanted, filters, access, None, &|_| {}, |row, _| {
+    stream(&exclusion.source, &wanted, filters, access, None, &|_| {}, |row| {
         Ok(collector.exclude(row.account())?)
     })?;
     Ok(())
@@ -105,13 +104,6 @@ fn exclude(exclusion: &Exclusion, access: Access, collector: &mut Collector) -> 
 
 fn compile(filter: Option<&Filter>, wanted: &mut Wanted) -> Option<Condition> {
     filter.map(|filter| Condition::compile(filter, wanted))
-}
-
-/// What makes a row mean something; see [`Judged`].
-#[derive(Clone, Copy)]
-struct Filters<'f> {
-    is_in: Option<&'f Condition>,
-    suppresses: Option<&'f Condition>,
 }
 
 /// Rows read, and among them malformed ones and ones that do not match.
@@ -125,10 +117,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, block: &Block, places: &[String]) {
-        let good = block.rows().len() as u64;
-        self.rows += good + block.skipped();
-        self.filtered += good - block.matching() as u64 + block.skipped();
+    fn add(&mut self, block: &Block<'_>, places: &[String]) {
+        self.rows += block.good() + block.skipped();
+        self.filtered += block.good() - block.matching() + block.skipped();
         for bad in block.bad_rows() {
             self.rows += bad.rows;
             self.bad += bad.rows;
@@ -144,7 +135,7 @@ impl Tally {
     }
 }
 
-/// Gives every good row of a source that matches one of the filters to `row`, in order; `allowed` is the share of
+/// Gives every good row of a source that is worth keeping to `row`, in order; `allowed` is the share of
 /// malformed ones let pass, `None` where the source must be whole.
 fn stream(
     source: &Source,
@@ -153,7 +144,7 @@ fn stream(
     access: Access,
     allowed: Option<f64>,
     progress: &dyn Fn(Reading),
-    mut row: impl FnMut(&Row<'_>, Judged) -> Result<(), Failed>,
+    mut row: impl FnMut(&Row<'_>) -> Result<(), Failed>,
 ) -> Result<Tally, Error> {
     let (name, places) = (source::name(source), source::places(source));
     let mut reader = source::open(source, wanted, access)?;
@@ -162,9 +153,9 @@ fn stream(
 
     std::thread::scope(|scope| {
         let (full, filled) = sync_channel(BLOCKS);
-        let (empty, to_fill) = sync_channel::<Block>(BLOCKS);
+        let (empty, to_fill) = sync_channel::<Block<'_>>(BLOCKS);
         for _ in 0..BLOCKS {
-            empty.send(Block::default()).expect("the channel holds as many");
+            empty.send(Block::new(filters)).expect("the channel holds as many");
         }
         // It ends with the source, or when the other side of a channel is gone, which then has failed.
         scope.spawn(move || {
@@ -172,18 +163,16 @@ fn stream(
                 let start = Instant::now();
                 block.clear();
                 let more = reader.fill(&mut block);
-                let read = Instant::now();
-                block.judge(filters.is_in, filters.suppresses);
-                if full.send((block, more, read - start, read.elapsed())).is_err() {
+                if full.send((block, more, start.elapsed())).is_err() {
                     return;
                 }
             }
         });
-        for (block, more, read, filter) in filled {
+        for (block, more, took) in filled {
             // Also before a failure: the malformed rows in front of it may explain it.
             tally.add(&block, &places);
-            for (good, judged) in block.judged() {
-                row(&good, judged).map_err(|failed| match failed {
+            for kept in block.rows() {
+                row(&kept).map_err(|failed| match failed {
                     Failed::TooLarge => Error::TooLarge { name: name.clone() },
                     Failed::Spill(error) => Error::Spill(error),
                 })?;
@@ -191,8 +180,8 @@ fn stream(
             let before = tally.reading;
             tally.reading = Reading {
                 rows: tally.rows,
-                read: before.read + read,
-                filter: before.filter + filter,
+                read: before.read + took.saturating_sub(block.filtering()),
+                filter: before.filter + block.filtering(),
                 is_done: false,
             };
             progress(tally.reading);

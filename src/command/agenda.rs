@@ -59,46 +59,49 @@ impl Stamp {
     }
 }
 
-/// What an agenda is of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Basis<'b> {
-    /// The workspace file.
-    pub(super) workspace: &'b Path,
-    /// All campaign files, in order.
-    pub(super) files: &'b [PathBuf],
-    /// Of the state.
-    pub(super) lineage: &'b str,
+/// What an agenda is of: the files as they were before they were read, so that a change meanwhile is noticed.
+#[derive(Debug)]
+pub(super) struct Basis {
+    lineage: String,
+    workspace: Stamp,
+    files: Vec<(PathBuf, Stamp)>,
+}
+
+impl Basis {
+    /// Of the workspace file, all campaign files in order, and the lineage of the state; `None` where a file has gone.
+    pub(super) fn new(workspace: &Path, files: Vec<PathBuf>, lineage: String) -> Option<Self> {
+        let stamped = files.into_iter().map(|file| Stamp::of(&file).map(|stamp| (file, stamp)));
+        Some(Self { lineage, workspace: Stamp::of(workspace)?, files: stamped.collect::<Option<_>>()? })
+    }
 }
 
 impl Agenda {
-    /// An agenda of these files, whose campaigns were just read, in the same order; `None` where a file has gone.
-    pub(super) fn new(basis: &Basis<'_>, campaigns: &[Campaign], now: Timestamp) -> Option<Self> {
-        let entry = |(file, campaign): (&PathBuf, &Campaign)| {
-            Some(Entry {
-                file: file.clone(),
-                stamp: Stamp::of(file)?,
-                campaign: campaign.id.clone(),
-                next: next(campaign, now),
-            })
+    /// An agenda of these files, whose campaigns were read since, in the same order.
+    pub(super) fn new(basis: Basis, campaigns: &[Campaign], now: Timestamp) -> Self {
+        let entry = |((file, stamp), campaign): ((PathBuf, Stamp), &Campaign)| Entry {
+            file,
+            stamp,
+            campaign: campaign.id.clone(),
+            next: next(campaign, now),
         };
-        Some(Self {
+        Self {
             format: FORMAT.to_owned(),
             made_at: now,
-            lineage: basis.lineage.to_owned(),
-            workspace: Stamp::of(basis.workspace)?,
-            entries: basis.files.iter().zip(campaigns).map(entry).collect::<Option<_>>()?,
-        })
+            lineage: basis.lineage,
+            workspace: basis.workspace,
+            entries: basis.files.into_iter().zip(campaigns).map(entry).collect(),
+        }
     }
 
-    /// The agenda that was written last, where it still holds for these files.
-    pub(super) fn read(path: &Path, basis: &Basis<'_>, now: Timestamp) -> Option<Self> {
+    /// The agenda that was written last, where it still holds.
+    pub(super) fn read(path: &Path, basis: &Basis, now: Timestamp) -> Option<Self> {
         let agenda: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let files = agenda.entries.iter().map(|entry| (&entry.file, entry.stamp));
         let holds = agenda.format == FORMAT
             && agenda.made_at <= now
             && agenda.lineage == basis.lineage
-            && Stamp::of(basis.workspace) == Some(agenda.workspace)
-            && basis.files.iter().eq(agenda.entries.iter().map(|entry| &entry.file))
-            && agenda.entries.iter().all(|entry| Stamp::of(&entry.file) == Some(entry.stamp));
+            && agenda.workspace == basis.workspace
+            && files.eq(basis.files.iter().map(|(file, stamp)| (file, *stamp)));
         holds.then_some(agenda)
     }
 
@@ -127,10 +130,10 @@ impl Agenda {
         }
     }
 
-    /// What is due next, and when.
-    pub(super) fn next(&self) -> Option<(&str, Timestamp)> {
+    /// What is due next after `now`, and when.
+    pub(super) fn next_after(&self, now: Timestamp) -> Option<(&str, Timestamp)> {
         let next = self.entries.iter().filter_map(|entry| Some((entry.campaign.as_str(), entry.next?)));
-        next.min_by_key(|(_, at)| *at)
+        next.filter(|(_, at)| *at > now).min_by_key(|(_, at)| *at)
     }
 }
 

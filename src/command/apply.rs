@@ -25,6 +25,7 @@ use crate::state::{Run, RunStatus, Store, Tally};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// Campaign files, or folders of them; all of the workspace's where none is given
     paths: Vec<PathBuf>,
@@ -82,7 +83,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
     if let Some((agenda, _)) = &mut agenda {
         agenda.note(&context.campaigns, !planned.failed.is_empty(), now);
     }
-    let agenda_next = agenda.as_ref().and_then(|(agenda, _)| agenda.next());
+    let agenda_next = agenda.as_ref().and_then(|(agenda, _)| agenda.next_after(now));
     let next = planned.next(&context.campaigns, now).into_iter().chain(agenda_next).min_by_key(|(_, at)| *at);
     if args.due && planned.does_nothing() {
         output::print(&report::plan::nothing_due(next))?;
@@ -139,24 +140,19 @@ fn look(global: &Global, args: &Args) -> Result<Look, Failure> {
     };
     let store = context::open_to_write(&workspace, "apply")?;
     let now = Timestamp::now();
-    let lineage = store.identity()?.lineage;
-    let basis = Basis { workspace: &workspace.root.join(FILE_NAME), files: &files, lineage: &lineage };
-    let (context, agenda) = match Agenda::read(&path, &basis, now) {
-        Some(agenda) => {
-            let open = store.open_runs()?.into_iter().map(|run| run.campaign).collect();
-            let context = match agenda.to_read(&open, now).as_slice() {
-                [] => {
-                    Context { workspace, campaigns: Vec::new(), access: Access::Connections, profile: false }
-                }
-                files => all(files)?,
-            };
-            (context, Some(agenda))
-        }
-        None => {
-            let context = all(&[])?;
-            let agenda = Agenda::new(&basis, &context.campaigns, now);
-            (context, agenda)
-        }
+    let basis = Basis::new(&workspace.root.join(FILE_NAME), files, store.identity()?.lineage);
+    let known = basis.as_ref().and_then(|basis| Agenda::read(&path, basis, now));
+    let (context, agenda) = if let Some(agenda) = known {
+        let open = store.open_runs()?.into_iter().map(|run| run.campaign).collect();
+        let context = match agenda.to_read(&open, now).as_slice() {
+            [] => Context { workspace, campaigns: Vec::new(), access: Access::Connections, profile: false },
+            files => all(files)?,
+        };
+        (context, Some(agenda))
+    } else {
+        let context = all(&[])?;
+        let agenda = basis.map(|basis| Agenda::new(basis, &context.campaigns, now));
+        (context, agenda)
     };
     Ok(Look { context, store, agenda: agenda.map(|agenda| (agenda, path)), now })
 }
@@ -273,7 +269,7 @@ fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
         return Ok(());
     }
     let question = report::plan::question(
-        planned.plans.iter().map(|plan| plan.recipients()),
+        planned.plans.iter().map(Plan::recipients),
         planned.resumes.iter().map(|run| run.tally.remaining),
     );
     match output::is_interactive() {

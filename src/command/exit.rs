@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// How a command ended, for the script that called it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or nothing to do.
+    /// Done, or nothing to do; what remains, if anything, waits for a wave that is not open yet.
     Done = 0,
     /// An error; nothing was sent by this command.
     Error = 1,
@@ -54,7 +54,7 @@ impl From<Exit> for ExitCode {
 /// The table that `--help` ends with.
 pub const TABLE: &str = "\
 Exit codes:
-   0  done, or nothing to do
+   0  done, or nothing to do; what remains waits for a later wave
    1  error; nothing was sent by this command
    2  only `plan --detailed-exitcode`: there is something to send
    3  finished; some recipients failed

@@ -90,12 +90,15 @@ pub(super) fn plan_due(
     Ok(planned)
 }
 
+/// What is due, with its campaign.
+type DueCampaigns<'c> = Vec<(&'c Campaign, Due)>;
+
 /// Decides for every campaign; nothing is planned yet, and no audience was opened.
 fn decide_all<'c>(
     context: &'c Context,
     store: Option<&dyn Store>,
     now: Timestamp,
-) -> Result<(Vec<(&'c Campaign, Due)>, Planned), Failure> {
+) -> Result<(DueCampaigns<'c>, Planned), Failure> {
     let mut open: HashMap<String, Vec<Run>> = HashMap::new();
     for run in store.map_or(Ok(Vec::new()), Store::open_runs)? {
         open.entry(run.campaign.clone()).or_default().push(run);

@@ -142,9 +142,11 @@ mod tests {
         Executor::new(settings, batches, tally)
     }
 
+    type Calls = Vec<(u64, usize)>;
+
     /// Drives a fleet with a disk and servers that take no time; `answer` is what a call of a run comes to. Gives when
     /// each call left and of which run it was, and how the runs ended.
-    fn drive(fleet: &mut Fleet, answer: &dyn Fn(usize) -> Outcome) -> (Vec<(u64, usize)>, Vec<(usize, End)>) {
+    fn drive(fleet: &mut Fleet, answer: &dyn Fn(usize) -> Outcome) -> (Calls, Vec<(usize, End)>) {
         let (mut now, mut calls, mut ends) = (Tick(0), Vec::new(), Vec::new());
         loop {
             match fleet.poll(now) {

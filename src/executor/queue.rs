@@ -97,16 +97,20 @@ impl Queue {
     /// Adds a batch that this runner has not begun; its number is above those added to the wave before.
     pub(super) fn add(&mut self, wave: u32, number: u32) {
         let wave = &mut self.waves[wave as usize];
-        if wave.phase == Phase::Over { self.expired.push(number) } else { wave.fresh.push_back(number) }
+        if wave.phase == Phase::Over {
+            self.expired.push(number);
+        } else {
+            wave.fresh.push_back(number);
+        }
     }
 
     /// Adds a batch that is to be tried again, not before `at`.
     pub(super) fn retry(&mut self, wave: u32, number: u32, at: Tick) {
         let wave = &mut self.waves[wave as usize];
         if wave.phase == Phase::Over {
-            self.expired.push(number)
+            self.expired.push(number);
         } else {
-            wave.retries.push_back((at, number))
+            wave.retries.push_back((at, number));
         }
     }
 

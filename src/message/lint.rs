@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 /// Advised most bytes of `Ext`.
@@ -50,8 +51,8 @@ struct Message<'a> {
     multi_language_content: Vec<Translation<'a>>,
     #[serde(default)]
     android_info: AndroidInfo,
-    #[serde(default)]
-    apns_info: Json,
+    #[serde(borrow, default)]
+    apns_info: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +80,7 @@ pub fn lint(message_json: &str) -> Vec<LengthWarning> {
     let Ok(message) = serde_json::from_str::<Message<'_>>(message_json) else { return Vec::new() };
     let longest = |own: &str, translated: for<'a> fn(&'a Translation<'_>) -> &'a str| {
         let translated = message.multi_language_content.iter().map(translated);
-        translated.chain([own]).map(|text| text.encode_utf16().count()).max().unwrap_or_default()
+        translated.chain([own]).map(utf16_len).max().unwrap_or_default()
     };
     let title = longest(&message.title, |translation| &translation.title);
     let desc = longest(&message.desc, |translation| &translation.desc);
@@ -95,8 +96,11 @@ pub fn lint(message_json: &str) -> Vec<LengthWarning> {
         hold(vendor, "Title", title, title_max);
         hold(vendor, "Desc", desc, if styled { OPPO_BODY_STYLE_1 } else { desc_max });
     }
-    hold("APNs", "payload", apns_payload(&message), PAYLOAD_BYTES_MAX);
-    hold("FCM", "payload", fcm_payload(&message), PAYLOAD_BYTES_MAX);
+    // Neither payload has more in it than the message, but for the names of a few keys.
+    if message_json.len() > PAYLOAD_BYTES_MAX / 2 {
+        hold("APNs", "payload", apns_payload(&message), PAYLOAD_BYTES_MAX);
+        hold("FCM", "payload", fcm_payload(&message), PAYLOAD_BYTES_MAX);
+    }
     hold("all", "Ext", message.ext.len(), EXT_BYTES_ADVISED);
     warnings
 }
@@ -108,8 +112,13 @@ pub fn ext_is_json(message_json: &str) -> bool {
     })
 }
 
+fn utf16_len(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+}
+
 fn apns_payload(message: &Message<'_>) -> usize {
-    let info = &message.apns_info;
+    let info: Json =
+        message.apns_info.and_then(|info| serde_json::from_str(info.get()).ok()).unwrap_or_default();
     let title = info["Title"].as_str().unwrap_or(&message.title);
     let mut alert = json!({ "title": title, "body": message.desc });
     if let Some(subtitle) = info["SubTitle"].as_str() {

@@ -179,8 +179,8 @@ impl<'a, C: Content> Builder<'a, C> {
             let mut group = None;
             if recipients > 0 {
                 match rendered(self.content, &self.audience.values(tuple)) {
-                    Ok(Ok(Rendered { wave, key, json, .. })) => {
-                        self.lengths.add(&lint(&json), recipients.into());
+                    Ok(Ok(Rendered { wave, key, json, warnings })) => {
+                        self.lengths.add(&warnings, recipients.into());
                         let wave = self.wave(wave);
                         group = Some(self.groups.add(wave, key, &json, recipients)?);
                     }

@@ -1,7 +1,7 @@
 //! What a timer relies on: what is due is sent once, what was missed is on record, campaigns go side by side.
 
 use jiff::{SignedDuration, Timestamp};
-use pushplan::sandbox::{Config, max_in_sliding_second};
+use pushplan::sandbox::{Config, Delivery, max_in_sliding_second};
 use serde_json::Value;
 
 use crate::bench::{Bench, Said};
@@ -29,7 +29,7 @@ fn due(bench: &Bench) -> Said {
 /// The accounts that got a push, once for each.
 fn pushed(bench: &Bench) -> Vec<String> {
     let ledger = bench.ledger();
-    ledger.deliveries.iter().flat_map(|call| call.accounts()).map(Into::into).collect()
+    ledger.deliveries.iter().flat_map(Delivery::accounts).map(Into::into).collect()
 }
 
 fn statuses(bench: &Bench) -> Vec<(String, String)> {

@@ -120,13 +120,13 @@ fn midway(deed: fn(&Path)) -> Said {
     shortened(said, &bench)
 }
 
-/// Lets a share of an apply's writes and syncs pass and all others fail.
-fn failing(share: f64, errno: i32) -> Said {
+/// Lets a share of an apply's steps pass, writes (`w`) or also syncs (`f`), and all others fail.
+fn failing(steps: &str, share: f64, errno: i32) -> Said {
     let clean = slow_bench();
-    let steps = shim::apply(&clean, "wf", 0, Act::Kill).steps.len();
+    let count = shim::apply(&clean, steps, 0, Act::Kill).steps.len();
     let bench = slow_bench();
-    let number = ((steps as f64 * share) as usize).max(1);
-    let ran = shim::apply(&bench, "wf", number, Act::FailFromThen(errno));
+    let number = ((count as f64 * share) as usize).max(1);
+    let ran = shim::apply(&bench, steps, number, Act::FailFromThen(errno));
     Story::of(&bench).inspect(|story| story.check_midway(&pushes(&bench)));
     shortened(ran.said, &bench)
 }
@@ -181,10 +181,10 @@ const FAULTS: &[Fault] = &[
         })
     }),
     ("the file system is read-only", read_only),
-    ("the disk is full from the start", || failing(0.0, ENOSPC)),
-    ("the disk is full midway", || failing(0.75, ENOSPC)),
-    ("the disk fails from the start", || failing(0.0, EIO)),
-    ("the disk fails midway", || failing(0.75, EIO)),
+    ("the disk is full from the start", || failing("w", 0.0, ENOSPC)),
+    ("the disk is full midway", || failing("w", 0.75, ENOSPC)),
+    ("the disk fails from the start", || failing("wf", 0.0, EIO)),
+    ("the disk fails midway", || failing("wf", 0.75, EIO)),
     ("the state's folder is deleted midway", || {
         midway(|state| std::fs::remove_dir_all(state.parent().unwrap()).unwrap())
     }),
@@ -219,7 +219,7 @@ impl Tmpfs {
         let folder = bench.path(".pushplan");
         std::fs::create_dir_all(&folder).unwrap();
         let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&folder).output();
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&folder).output();
         if mounted.is_ok_and(|mounted| mounted.status.success()) {
             return Some(Self(folder));
         }
@@ -251,7 +251,7 @@ fn a_really_full_disk_stops_the_run_and_room_lets_it_go_on() {
     let child = bench.apply_until(5);
     let filler = bench.path(".pushplan/filler");
     // As much as goes in, the last byte included.
-    let _ = std::fs::write(&filler, vec![0; 2 << 20]);
+    let _ = std::fs::write(&filler, vec![0; 8 << 20]);
     let said = Said::of(child.wait_with_output().unwrap()).code(4);
     assert!(said.stderr.contains("The disk is full. Free some space and apply again"), "{}", said.stderr);
     Story::of(&bench).unwrap().check_midway(&pushes(&bench));

@@ -51,7 +51,7 @@ fn a_role_with_the_readmes_rights_is_enough_and_a_reader_only_reads() {
     bench.run(&["plan"]).code(0);
     bench.run(&["status", "c@once"]).code(0);
     refused(bench.apply(), "permission denied");
-    refused(bench.run(&["pause", "c@once"]), "Shared state");
+    refused(bench.run(&["cancel", "c@once"]), "Shared state");
     bench.place.run(&format!("DROP OWNED BY {runner}, {reader}; DROP ROLE {runner}, {reader}"));
 }
 

@@ -6,6 +6,7 @@ use pushplan::sandbox::{Config, Faults};
 use pushplan::state::SqliteStore;
 
 use crate::bench::{Bench, Said, signal};
+use crate::place::Place;
 
 const FILE: &str = ".pushplan/state.db";
 
@@ -20,7 +21,7 @@ impl Bench {
     fn keep_in_database(&self) -> &Self {
         self.keep_in_file();
         let text = std::fs::read_to_string(self.path("pushplan.yaml")).unwrap();
-        self.write("pushplan.yaml", &format!("{text}{}", self.place.yaml()))
+        self.write("pushplan.yaml", &format!("{text}{}", Place::YAML))
     }
 
     fn serial(&self) -> i64 {

@@ -246,10 +246,10 @@ impl World {
             let remembered =
                 if self.bug == Bug::ForgetRateOnRestart { Vec::new() } else { app.remembered(wall) };
             let known = lines[run.app].filter(|_| self.bug != Bug::RateForEachRun);
-            let line = known.unwrap_or_else(|| {
+            let app_line = known.unwrap_or_else(|| {
                 fleet.add_line(Line::new(Pace::new(app.limits, remembered), self.random.next()))
             });
-            lines[run.app] = Some(line);
+            lines[run.app] = Some(app_line);
             let waves = run.openings(wall);
             let always = Opening { opens_at: Tick(0), closes_at: None };
             let believed = match self.bug {
@@ -257,7 +257,7 @@ impl World {
                 _ => waves.clone(),
             };
             let settings = Settings { delivery: run.delivery, waves: believed, stay_until };
-            fleet.add_run(line, Executor::new(settings, run.batches(), run.tally()));
+            fleet.add_run(app_line, Executor::new(settings, run.batches(), run.tally()));
             orders.push(Order { run: number, waves, commit_under_way: None, end: None });
         }
         self.runners.push(Runner { life, start: self.now, fleet, orders });

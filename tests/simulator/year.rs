@@ -169,17 +169,13 @@ impl Year {
         hold: Option<Hold>,
         now: Timestamp,
     ) -> Result<String, String> {
-        let is_local = campaign % 3 == 0;
+        let is_local = campaign.is_multiple_of(3);
         let campaign = &self.campaigns[campaign];
         let id = due.run_id(&campaign.id);
         let waves = waves(due, is_local);
-        let batches: Vec<Batch> = match hold {
-            Some(_) => Vec::new(),
-            None => {
-                let wave = |wave| Batch { recipients: 10, wave, state: BatchState::default() };
-                (0..waves.len() as u32).flat_map(|number| [wave(number), wave(number)]).collect()
-            }
-        };
+        let waves_to_send = if hold.is_some() { 0 } else { waves.len() as u32 };
+        let batch = |wave| Batch { recipients: 10, wave, state: BatchState::default() };
+        let batches: Vec<Batch> = (0..waves_to_send).flat_map(|wave| [batch(wave), batch(wave)]).collect();
         let planned = batches.iter().map(|batch| u64::from(batch.recipients)).sum();
         let run = Run {
             id: id.clone(),

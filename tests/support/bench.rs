@@ -77,7 +77,7 @@ impl Bench {
             &format!(
                 "apps:\n  shop:\n    sdk_app_id: {SDK_APP_ID}\n    identifier: administrator\n    endpoint: {endpoint}\n    \
                  secret_key: {{ env: TEST_KEY }}\n    rate: {{ calls_per_second: {rate} }}\n{}",
-                self.place.yaml()
+                Place::YAML
             ),
         )
     }
@@ -111,7 +111,7 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushplan"));
         command
             .current_dir(self.folder.path())
-            .args(self.place.args())
+            .args(Place::ARGS)
             .args(args)
             .env("TEST_KEY", KEY)
             .env_remove("RUST_BACKTRACE");

@@ -19,6 +19,11 @@ pub struct Place {
 }
 
 impl Place {
+    /// What the workspace file says of it.
+    pub const YAML: &str = "state: { postgres: { file: state-url } }\n";
+    /// What every command needs to be told.
+    pub const ARGS: &[&str] = &["--allow-connections"];
+
     /// A new one, for a workspace in this folder.
     pub fn new(folder: &Path) -> Self {
         Self::on(Server::shared(), folder)
@@ -29,16 +34,6 @@ impl Place {
         let url = folder.join("state-url");
         std::fs::write(&url, server.dsn_of(&database)).unwrap();
         Self { server, database, url }
-    }
-
-    /// What the workspace file says of it.
-    pub fn yaml(&self) -> &'static str {
-        "state: { postgres: { file: state-url } }\n"
-    }
-
-    /// What every command needs to be told.
-    pub fn args(&self) -> &'static [&'static str] {
-        &["--allow-connections"]
     }
 
     pub fn location(&self) -> StateLocation {

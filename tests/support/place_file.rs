@@ -10,19 +10,14 @@ pub const KILLS_EVERY: usize = 1;
 pub struct Place(PathBuf);
 
 impl Place {
+    /// What the workspace file says of it.
+    pub const YAML: &str = "";
+    /// What every command needs to be told.
+    pub const ARGS: &[&str] = &[];
+
     /// A new one, for a workspace in this folder.
     pub fn new(folder: &Path) -> Self {
         Self(folder.join(STATE))
-    }
-
-    /// What the workspace file says of it.
-    pub fn yaml(&self) -> &'static str {
-        ""
-    }
-
-    /// What every command needs to be told.
-    pub fn args(&self) -> &'static [&'static str] {
-        &[]
     }
 
     pub fn location(&self) -> StateLocation {

@@ -23,7 +23,7 @@ impl<'s> AccountsReader<'s> {
 }
 
 impl Reader for AccountsReader<'_> {
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error> {
         while !block.is_full() {
             let Some((position, account)) = self.rest.next() else { return Ok(false) };
             for _ in 0..self.width {

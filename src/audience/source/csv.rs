@@ -160,7 +160,7 @@ enum Next {
 }
 
 impl Reader for CsvReader {
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error> {
         let width = self.header.len();
         while !block.is_full() {
             match self.next_row()? {
@@ -174,10 +174,8 @@ impl Reader for CsvReader {
                     block.bad_row(self.line, rows, reason);
                 }
                 Next::Row => {
-                    for &index in &self.indices {
-                        block.push(Value::Text(self.field(index, width)));
-                    }
-                    block.end_row(self.line);
+                    let cell = |index: usize| Value::Text(self.field(self.indices[index], width));
+                    block.add_row(self.line, self.indices.len(), cell);
                 }
             }
         }

@@ -25,7 +25,7 @@ impl<'s, Open> Reader for FilesReader<'s, Open>
 where
     Open: Fn(&'s Path) -> Result<Box<dyn Reader + 's>, Error> + Send,
 {
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error> {
         while !block.is_full() {
             if self.current.is_none() {
                 let Some((index, path)) = self.rest.next() else { return Ok(false) };

@@ -30,7 +30,7 @@ impl JsonlReader {
 }
 
 impl Reader for JsonlReader {
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error> {
         while !block.is_full() {
             if !self.lines.next()? {
                 return Ok(false);
@@ -109,7 +109,7 @@ impl Lines {
 }
 
 /// Pushes the wanted values of one row; the reason where it is malformed.
-fn push_row(text: &str, wanted: &[String], block: &mut Block) -> Result<(), String> {
+fn push_row(text: &str, wanted: &[String], block: &mut Block<'_>) -> Result<(), String> {
     let raw = parse(text, WantedValues(wanted))?;
     for (value, name) in raw.into_iter().zip(wanted) {
         let Some(raw) = value.map(RawValue::get) else {

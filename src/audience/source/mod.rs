@@ -23,7 +23,7 @@ use files::FilesReader;
 /// Gives the rows of one source, in its order.
 pub(super) trait Reader: Send {
     /// Adds rows until the block is full; `false` once the source has no more.
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error>;
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error>;
 }
 
 /// The columns to project to (the first is the account's), and which rows matter.

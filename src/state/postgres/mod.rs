@@ -24,7 +24,7 @@ mod format;
 mod lock;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -53,6 +53,8 @@ pub struct PostgresServer {
     session: Session,
     place: String,
     statements: RefCell<HashMap<String, Statement>>,
+    /// Of all batches, in order, once they were asked for.
+    randoms: OnceCell<Vec<u32>>,
     /// What the lock was taken with; `None` for who only reads, or speaks beside a runner.
     fence: Option<i64>,
 }
@@ -149,7 +151,8 @@ impl PostgresServer {
             SecretRef::Credential(name) => format!("postgres (credential {name})"),
         };
         let session = Session::connect(dsn)?;
-        let server = Self { session, place, statements: RefCell::default(), fence: None };
+        let server =
+            Self { session, place, statements: RefCell::default(), randoms: OnceCell::new(), fence: None };
         server.batch(&settings(access)).map_err(|fault| server.error("set up the connection", fault))?;
         Ok(server)
     }
@@ -258,6 +261,18 @@ impl Database for PostgresServer {
 
     fn integrity(&self) -> Result<Vec<String>, Fault> {
         Ok(Vec::new())
+    }
+
+    /// A hundred thousand questions would be as many journeys; the answers to all of them are one.
+    fn may_have(&self, msg_random: u32) -> Result<bool, Fault> {
+        if self.randoms.get().is_none() {
+            let database: &dyn Database = self;
+            let mut randoms: Vec<u32> =
+                database.all("SELECT msg_random FROM batch", &[], |row| row.get(0))?;
+            randoms.sort_unstable();
+            let _ = self.randoms.set(randoms);
+        }
+        Ok(self.randoms.get().is_some_and(|randoms| randoms.binary_search(&msg_random).is_ok()))
     }
 
     fn renumber(&self) -> Result<(), Fault> {

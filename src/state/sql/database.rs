@@ -67,6 +67,15 @@ pub trait Database: Send {
     /// Where it cannot be asked.
     fn integrity(&self) -> Result<Vec<String>, Fault>;
 
+    /// May there be a batch of this MsgRandom? Planning asks for each batch of a plan. A batch that was inserted since
+    /// the first question may be overlooked; the table takes no key twice.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    fn may_have(&self, _msg_random: u32) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
     /// Lets numbers that the database gives go on after those that were imported.
     ///
     /// # Errors
@@ -226,6 +235,7 @@ pub(in crate::state) use cells;
 macro_rules! from_whole_numbers {
     ($($kind:ty),*) => {$(
         impl From<$kind> for Cell<'_> {
+            #[allow(clippy::cast_lossless, reason = "not all of these have a way without loss; the state's fit")]
             fn from(number: $kind) -> Self {
                 Self::Int(number as i64)
             }

@@ -66,6 +66,9 @@ pub(super) fn events(database: &dyn Database, run: i64) -> Result<Vec<RunEvent>,
 }
 
 pub(super) fn has_key(database: &dyn Database, msg_random: u32, data_id: &str) -> Result<bool, Fault> {
+    if !database.may_have(msg_random)? {
+        return Ok(false);
+    }
     database.one(
         "SELECT EXISTS (SELECT 1 FROM batch WHERE msg_random = ?1 AND data_id = ?2)",
         &cells![msg_random, data_id],

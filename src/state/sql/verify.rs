@@ -110,7 +110,7 @@ fn replay(
                 Some(Ok(next)) => *state = next,
                 Some(Err(illegal)) => problems.push(format!("the journal says that {illegal}")),
                 None => {
-                    problems.push(format!("the journal has the unknown word '{word}' for batch {number}"))
+                    problems.push(format!("the journal has the unknown word '{word}' for batch {number}"));
                 }
             }
             Ok(())

@@ -93,7 +93,12 @@ impl Cells {
     }
 
     /// Pushes the value of a row; the reason where there is none to push. `text` is scratch memory.
-    pub(super) fn push(&self, row: usize, text: &mut String, block: &mut Block) -> Result<(), &'static str> {
+    pub(super) fn push(
+        &self,
+        row: usize,
+        text: &mut String,
+        block: &mut Block<'_>,
+    ) -> Result<(), &'static str> {
         if self.array().is_null(row) {
             block.push(Value::Null);
             return Ok(());

@@ -135,7 +135,7 @@ impl ParquetReader {
 }
 
 impl Reader for ParquetReader {
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error> {
         block.skip_rows(std::mem::take(&mut self.skipped));
         while !block.is_full() {
             let Some(row) = self.rest.next() else {

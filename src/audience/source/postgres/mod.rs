@@ -51,7 +51,7 @@ impl PostgresReader {
 }
 
 impl Reader for PostgresReader {
-    fn fill(&mut self, block: &mut Block) -> Result<bool, Error> {
+    fn fill(&mut self, block: &mut Block<'_>) -> Result<bool, Error> {
         let Self { session, rows, row, parser } = self;
         let filled = session.run(async {
             while !block.is_full() {
@@ -82,7 +82,7 @@ struct Parser {
 
 impl Parser {
     /// Pushes the wanted values of one row; the reason where it is malformed.
-    fn push_row(&mut self, line: &[u8], block: &mut Block) -> Result<(), &'static str> {
+    fn push_row(&mut self, line: &[u8], block: &mut Block<'_>) -> Result<(), &'static str> {
         if line.len() > MAX_ROW_BYTES {
             return Err("is longer than 1 MiB");
         }
