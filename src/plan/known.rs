@@ -81,7 +81,8 @@ impl Groups {
             next[group as usize] = places;
             places += u64::from(self.groups[group as usize].recipients);
         }
-        let part_len = places.div_ceil(PARTS).max(PART_MIN);
+        // A power of two: a place is taken apart for everybody.
+        let part_len = places.div_ceil(PARTS).max(PART_MIN).next_power_of_two();
         let placed = Pool::new(&self.memory, places.div_ceil(part_len) as usize);
         let groups = order.iter().map(|&group| self.groups[group as usize]).collect();
         Placing { next, known: Known { groups, texts: self.texts, placed, part_len } }
@@ -100,7 +101,7 @@ impl Placing {
     /// Gives a recipient the next place of its group.
     pub(super) fn put(&mut self, group: u32, account: &[u8]) -> Result<(), spill::Error> {
         let place = &mut self.next[group as usize];
-        let (part, at) = (*place / self.known.part_len, *place % self.known.part_len);
+        let (part, at) = (*place >> self.known.part_len.trailing_zeros(), *place & (self.known.part_len - 1));
         *place += 1;
         self.known.placed.append(part as usize, |record| {
             put_number(record, at);
