@@ -39,7 +39,8 @@ async fn the_clock_is_asked_for_without_a_call() {
     let client = client(sandbox.endpoint(), PATIENT);
     let skew = client.clock_skew().await.expect("the sandbox sends a Date");
     assert!(skew.abs() < PATIENT.try_into().unwrap(), "both clocks are this machine's");
-    assert_eq!(sandbox.stop().arrivals.len(), 0);
+    let ledger = sandbox.stop();
+    assert!(ledger.arrivals.is_empty() && ledger.refused.is_empty(), "{ledger:?}");
 }
 
 #[tokio::test]
