@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod diagnostics;
 pub mod failures;
+pub mod markdown;
 pub mod number;
 pub mod plan;
 pub mod planning;

@@ -6,6 +6,7 @@ mod apply;
 mod bench;
 mod calendar;
 mod clock;
+mod gates;
 mod operator;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
@@ -13,6 +14,9 @@ mod place;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod postgres;
+mod rehearsal;
+mod review;
+mod saved;
 mod secrets;
 mod sources;
 mod state;
