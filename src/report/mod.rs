@@ -1,5 +1,6 @@
 //! Views of plans, runs and mistakes: text for people, JSON for machines. Nothing is computed here.
 
+pub mod annotations;
 pub mod calendar;
 pub mod diagnostics;
 pub mod failures;

@@ -1,5 +1,6 @@
 //! The binary as a user runs it, in a workspace of its own, against a server on loopback.
 
+mod annotations;
 mod apply;
 #[path = "../support/bench.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
