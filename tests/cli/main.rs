@@ -7,6 +7,7 @@ mod apply;
 mod bench;
 mod calendar;
 mod clock;
+mod manual;
 mod operator;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
