@@ -20,6 +20,7 @@ use crate::executor::{End, Pause};
 use crate::plan::Plan;
 use crate::prepare::Rest;
 use crate::report;
+use crate::report::events::Events;
 use crate::report::progress::Progresses;
 use crate::state::{Run, RunStatus, Store, Tally};
 
@@ -44,13 +45,24 @@ pub(super) struct Args {
     /// Stay for what becomes due within this time: 30s, 10m
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
     wait: Duration,
+    /// Write what happens into this file, as it happens: JSON lines, the first of which names the version
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let until = Timestamp::now() + args.wait;
+    let mut events = match &args.events {
+        Some(path) => Events::create(path).map_err(|source| Failure::File {
+            action: "write",
+            path: path.clone(),
+            source,
+        })?,
+        None => Events::default(),
+    };
     let mut exit = Exit::Done;
     loop {
-        let round = one_round(global, args, until)?;
+        let round = one_round(global, args, until, &mut events)?;
         exit = exit.worse(round.exit);
         let Some(next) = round.next.filter(|next| *next <= until) else { return Ok(exit) };
         if round.is_stopped || wait_until(next)? {
@@ -69,7 +81,7 @@ struct Round {
 }
 
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
-fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Failure> {
+fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events) -> Result<Round, Failure> {
     let Look { context, mut store, mut agenda, now } = look(global, args)?;
     let plan = if args.due { plan_due } else { plan_all };
     let mut planned = plan(&context, Some(store.as_ref()), now)?;
@@ -102,19 +114,20 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
         let note = who::note("");
         for plan in &planned.plans {
             store.freeze(plan, &note, now)?;
+            events.frozen(plan);
         }
         for (run, plan) in &replans {
             store.replan(run, plan, &note, now)?;
         }
         settle(store.as_mut(), &planned, now)?;
         write(agenda.as_ref(), &context);
-        (store, is_stopped) = send(store, &planned, &targets, until)?;
+        (store, is_stopped) = send(store, &planned, &targets, until, events)?;
     } else {
         settle(store.as_mut(), &planned, now)?;
         write(agenda.as_ref(), &context);
     }
     let next = next.map(|(_, at)| at);
-    let exit = account(store.as_ref(), &planned, args.due)?.worse(tell_apart(&mut planned));
+    let exit = account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned));
     Ok(Round { exit, next, is_stopped })
 }
 
@@ -287,12 +300,14 @@ fn send(
     planned: &Planned,
     targets: &BTreeMap<String, Target>,
     until: Timestamp,
+    events: &mut Events,
 ) -> Result<(Box<dyn Store>, bool), Failure> {
     let mut orders = Vec::new();
     let starts = planned.plans.iter().map(|plan| store.run(&plan.header().run_id));
     for run in planned.resumes.iter().cloned().map(Ok).chain(starts) {
         let run = run?;
         let target = &targets[&run.app];
+        events.taken_up(&run);
         orders.push(Order { client: target.client(run.delivery)?, limits: target.limits(), run });
     }
     runtime()?.block_on(async {
@@ -302,13 +317,17 @@ fn send(
         let mut runner = Runner { signals, who: who::who(), stay };
         let mut progress = Progresses::new();
         let mut is_stopped = false;
-        let mut observe = |run: &str, news: News<'_>| match news {
-            News::Moment(moment) => progress.show(run, moment),
-            News::Ended(End::Paused(pause)) => {
-                is_stopped |= *pause == Pause::Signal;
-                progress.finish(run, Some(&report::plan::paused(run, pause)));
+        let mut observe = |run: &str, news: News<'_>| {
+            events.news(run, &news);
+            match news {
+                News::Moment(moment) => progress.show(run, moment),
+                News::Begun(_) | News::Settled(..) => {}
+                News::Ended(End::Paused(pause)) => {
+                    is_stopped |= *pause == Pause::Signal;
+                    progress.finish(run, Some(&report::plan::paused(run, pause)));
+                }
+                News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
             }
-            News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
         };
         let (store, sent) = runner.send(store, orders, &mut observe).await;
         sent.map_err(Failure::StateWhileSending)?;
@@ -332,7 +351,7 @@ fn listen(announcement: &'static str) -> Result<Signals, Failure> {
 
 /// The accounting: a line a run, and the sum as the last line of every apply. A timer's apply accounts for what it has
 /// sent; what was done with before, or is held back, is not news every minute.
-fn account(store: &dyn Store, planned: &Planned, due: bool) -> Result<Exit, Failure> {
+fn account(store: &dyn Store, planned: &Planned, due: bool, events: &mut Events) -> Result<Exit, Failure> {
     let mut runs: Vec<Run> = Vec::new();
     let before = planned.held.iter().chain(planned.settled.iter().map(|(run, _)| run));
     let before = before.chain(planned.waiting.iter().map(|(run, _)| run)).filter(|_| !due);
@@ -347,6 +366,8 @@ fn account(store: &dyn Store, planned: &Planned, due: bool) -> Result<Exit, Fail
         return Ok(Exit::Done);
     }
     let sum: Tally = runs.iter().map(|run| run.tally).sum();
+    runs.iter().for_each(|run| events.tally(run));
+    events.total(sum);
     output::print(&report::plan::accounting(&runs, sum))?;
     // What waits for a later wave is as it should be.
     let waiting = runs.iter().filter(|run| run.status() == RunStatus::Waiting);

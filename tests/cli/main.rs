@@ -7,6 +7,7 @@ mod apply;
 mod bench;
 mod calendar;
 mod clock;
+mod events;
 mod manual;
 mod operator;
 #[path = "../support/place_file.rs"]
