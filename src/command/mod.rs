@@ -9,6 +9,7 @@ mod context;
 mod exit;
 mod failure;
 mod failures;
+mod init;
 mod logging;
 mod man;
 mod output;
@@ -102,6 +103,8 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a repository to begin with: samples, schemas, editor settings, workflows; overwrites nothing
+    Init(init::Args),
     /// Check campaign files and the workspace: all mistakes of all files at once
     Validate(validate::Args),
     /// Print the JSON Schemas of campaign and workspace files
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
     logging::start(cli.global.verbose, cli.global.log_format);
     let global = &cli.global;
     let result = match cli.command {
+        Command::Init(args) => init::run(global, &args),
         Command::Validate(args) => validate::run(global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(global, &args),

@@ -7,7 +7,10 @@ mod apply;
 mod bench;
 mod calendar;
 mod clock;
+#[path = "../support/code_host.rs"]
+mod code_host;
 mod events;
+mod init;
 mod manual;
 mod operator;
 #[path = "../support/place_file.rs"]
