@@ -13,6 +13,7 @@ mod events;
 mod init;
 mod manual;
 mod operator;
+mod packaging;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod place;
