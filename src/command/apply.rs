@@ -366,7 +366,9 @@ fn account(store: &dyn Store, planned: &Planned, due: bool, events: &mut Events)
         return Ok(Exit::Done);
     }
     let sum: Tally = runs.iter().map(|run| run.tally).sum();
-    runs.iter().for_each(|run| events.tally(run));
+    for run in &runs {
+        events.tally(run);
+    }
     events.total(sum);
     output::print(&report::plan::accounting(&runs, sum))?;
     // What waits for a later wave is as it should be.

@@ -72,7 +72,7 @@ pub struct Batches<'p> {
     message: Message,
     /// Messages begun.
     messages: u32,
-    accounts_json: String,
+    accounts_json: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -98,14 +98,15 @@ impl<'p> Batches<'p> {
             others: plan.others.wave(wave),
             message: Message::default(),
             messages: 0,
-            accounts_json: String::new(),
+            accounts_json: Vec::new(),
         }
     }
 
-    /// The next batch; `None` behind the last.
+    /// The next batch; `None` behind the last. No iterator: a batch borrows what the next one is written over.
     ///
     /// # Errors
     /// A temporary file cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<Batch<'_>>, spill::Error> {
         let begins_message = self.message.left == 0;
         if begins_message && !self.begin_message()? {
@@ -116,10 +117,10 @@ impl<'p> Batches<'p> {
         self.accounts_json.clear();
         for index in 0..recipients {
             let account = if self.message.is_other { self.others.account() } else { self.accounts.next()? };
-            self.accounts_json.push(if index == 0 { '[' } else { ',' });
+            self.accounts_json.push(if index == 0 { b'[' } else { b',' });
             push_json_string(&mut self.accounts_json, account);
         }
-        self.accounts_json.push(']');
+        self.accounts_json.push(b']');
         let number = self.number;
         self.number += 1;
         let Message { key, text, is_other, .. } = &self.message;
@@ -129,7 +130,7 @@ impl<'p> Batches<'p> {
             begins_message,
             wave: self.rank as u32,
             recipients: recipients as u16,
-            accounts_json: &self.accounts_json,
+            accounts_json: std::str::from_utf8(&self.accounts_json).expect("accounts are texts"),
             plan: self.plan,
             key: *key,
             text: if *is_other { Text::Tuple(text) } else { Text::Json(text) },
@@ -167,18 +168,18 @@ impl<'p> Batches<'p> {
 }
 
 /// Appends an account as a JSON string. An account holds no control character, so that only two need a `\`.
-fn push_json_string(json: &mut String, account: &[u8]) {
-    let account = std::str::from_utf8(account).expect("an account is a text");
-    json.push('"');
-    for part in account.split_inclusive(['"', '\\']) {
-        match part.strip_suffix(['"', '\\']) {
-            Some(plain) => {
-                json.push_str(plain);
-                json.push('\\');
-                json.push_str(&part[plain.len()..]);
+fn push_json_string(json: &mut Vec<u8>, account: &[u8]) {
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\');
+    json.push(b'"');
+    if account.iter().any(is_special) {
+        for byte in account {
+            if is_special(byte) {
+                json.push(b'\\');
             }
-            None => json.push_str(part),
+            json.push(*byte);
         }
+    } else {
+        json.extend_from_slice(account);
     }
-    json.push('"');
+    json.push(b'"');
 }

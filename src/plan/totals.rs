@@ -6,7 +6,7 @@ use super::content::Content;
 use super::digest::Feed;
 use super::predict::Sizes;
 use super::summary::Sample;
-use super::{BATCHES_MAX, Error, Plan};
+use super::{BATCHES_MAX, Error, Plan, Taken};
 
 /// Rendered messages shown of each run.
 const SAMPLES: usize = 3;
@@ -33,7 +33,7 @@ impl Plan {
         &mut self,
         columns: &[String],
         content: &C,
-        taken: Option<&dyn Fn(u32, &str) -> bool>,
+        taken: Option<Taken<'_>>,
     ) -> Result<(), Error<C::Error>>
     where
         C::Error: fmt::Display,
@@ -44,7 +44,9 @@ impl Plan {
         let mut plan = Feed::new("pushplan.plan/2");
         plan.header(&self.header);
         audience.number(columns.len() as u64);
-        columns.iter().for_each(|column| audience.text(column));
+        for column in columns {
+            audience.text(column);
+        }
         let mut batches = self.batches();
         while let Some(batch) = batches.next()? {
             let number = batch.number;

@@ -77,8 +77,8 @@ async fn answer(lists: Lists, request: Request<Body>) -> Response {
         list.push(entry);
         return StatusCode::CREATED.into_response();
     }
-    let (_, id) = path.rsplit_once('/').unwrap();
-    let old = lists.values_mut().flatten().find(|old| old["id"].to_string() == id && old["body"].is_string());
+    let id = path.rsplit_once('/').and_then(|(_, id)| id.parse::<u64>().ok());
+    let old = lists.values_mut().flatten().find(|old| old["id"].as_u64() == id && old["body"].is_string());
     match old {
         Some(old) => old["body"] = entry["body"].take(),
         None => return StatusCode::NOT_FOUND.into_response(),

@@ -120,8 +120,11 @@ impl CsvReader {
                 Ok(true) if self.record.len() == 1 && &self.record[0] == "\r" => {}
                 Ok(true) => {
                     let text = self.record.as_slice();
-                    // The row's own `\n` is read; those in its quoted fields were lines, too.
-                    self.line = after - 1 - text.bytes().filter(|b| *b == b'\n').count() as u64;
+                    // The row's own `\n` is read; those in its quoted fields were lines, too. Blank ones may lie before it.
+                    self.line = match after - before {
+                        1 => before,
+                        _ => after - 1 - text.bytes().filter(|b| *b == b'\n').count() as u64,
+                    };
                     if text.len() > MAX_ROW_BYTES {
                         return bad(self.line, "is longer than 1 MiB (an unclosed quote?)");
                     }
