@@ -26,9 +26,16 @@ const PROGRESS: Duration = Duration::from_millis(100);
 pub enum News<'a> {
     /// How it goes on.
     Moment(Progress),
+    /// A call leaves; its intent is on record.
+    Begun(Attempt),
+    /// A call came to this, which is on record soon after.
+    Settled(Attempt, &'a Outcome),
     /// It has come to its end, and that is on record.
     Ended(&'a End),
 }
+
+/// Who is told, of which run.
+pub type Observer<'o> = &'o mut dyn FnMut(&str, News<'_>);
 
 /// A moment of a run, for progress bars.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,11 +104,7 @@ impl Driver<'_> {
     /// # Errors
     /// Where the state cannot be written. What was in flight then stays open in the state, and is in doubt when
     /// it is taken up again.
-    pub(super) async fn drive(
-        mut self,
-        signals: &mut Signals,
-        observe: &mut dyn FnMut(&str, News<'_>),
-    ) -> state::Result<()> {
+    pub(super) async fn drive(mut self, signals: &mut Signals, observe: Observer<'_>) -> state::Result<()> {
         let mut calls = Calls::new();
         let mut next_progress = Instant::now();
         let mut unrecorded = self.runs.len();
@@ -110,6 +113,9 @@ impl Driver<'_> {
         while unrecorded > 0 {
             let wake = match self.fleet.poll(self.now()) {
                 Turn::Do { run, step } => {
+                    if let Step::Send(attempt) = &step {
+                        observe(&self.runs[run].id, News::Begun(*attempt));
+                    }
                     self.carry_out(run, step, &mut calls);
                     continue;
                 }
@@ -143,7 +149,7 @@ impl Driver<'_> {
                     }
                 },
                 Some(ended) = calls.join_next() => match ended {
-                    Ok((run, attempt, outcome)) => self.answered(run, attempt, outcome),
+                    Ok((run, attempt, outcome)) => self.answered(run, attempt, outcome, observe),
                     // Given up by us, and answered for.
                     Err(error) if error.is_cancelled() => {}
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -155,7 +161,7 @@ impl Driver<'_> {
                     }
                     self.fleet.interrupt(self.now(), &Pause::Signal);
                 }
-                () = sleep_until(wake.into()) => self.give_up_waiting(),
+                () = sleep_until(wake.into()) => self.give_up_waiting(observe),
             }
         }
         Ok(())
@@ -186,11 +192,12 @@ impl Driver<'_> {
         }
     }
 
-    fn answered(&mut self, number: usize, attempt: Attempt, outcome: Outcome) {
+    fn answered(&mut self, number: usize, attempt: Attempt, outcome: Outcome, observe: Observer<'_>) {
         let run = &mut self.runs[number];
         // One that came while it was given up was answered for.
         if run.in_flight.remove(&attempt).is_some() {
             log(&run.id, attempt, &outcome);
+            observe(&run.id, News::Settled(attempt, &outcome));
             self.fleet.handle(self.now(), number, Event::Answered(attempt, outcome));
         }
     }
@@ -209,14 +216,15 @@ impl Driver<'_> {
     }
 
     /// Ends the calls that a stopping run has waited for long enough.
-    fn give_up_waiting(&mut self) {
+    fn give_up_waiting(&mut self, observe: Observer<'_>) {
         let now = self.now();
         for (number, run) in self.runs.iter_mut().enumerate() {
             if run.drain_until.is_some_and(|until| until <= Instant::now()) {
                 for (attempt, call) in run.in_flight.drain() {
                     call.abort();
-                    let why = Answer::local("stopped before the answer came");
-                    self.fleet.handle(now, number, Event::Answered(attempt, Outcome::InDoubt(why)));
+                    let outcome = Outcome::InDoubt(Answer::local("stopped before the answer came"));
+                    observe(&run.id, News::Settled(attempt, &outcome));
+                    self.fleet.handle(now, number, Event::Answered(attempt, outcome));
                 }
             }
         }

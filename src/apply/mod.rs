@@ -11,7 +11,7 @@ mod journal;
 mod signals;
 
 pub use decide::{Due, Intention, Known, decide, decide_run};
-pub use driver::{News, Progress};
+pub use driver::{News, Observer, Progress};
 pub use signals::Signals;
 
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ impl Runner {
         &mut self,
         mut store: Box<dyn Store>,
         orders: Vec<Order>,
-        observe: &mut dyn FnMut(&str, News<'_>),
+        observe: Observer<'_>,
     ) -> (Box<dyn Store>, state::Result<()>) {
         let (wall, start) = (Timestamp::now(), Instant::now());
         let (fleet, runs) = match self.take_up(store.as_mut(), orders, wall) {

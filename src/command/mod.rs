@@ -4,11 +4,14 @@
 mod agenda;
 mod apply;
 mod cancel;
+mod completions;
 mod context;
 mod exit;
 mod failure;
 mod failures;
+mod init;
 mod logging;
+mod man;
 mod output;
 mod pause;
 mod plan;
@@ -37,12 +40,15 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use exit::Exit;
 pub use failure::Failure;
 
+/// The version, with the commit where the build knows it.
+const VERSION: &str = env!("PUSHPLAN_VERSION");
+
 /// Push campaigns as code.
 ///
 /// Campaigns are YAML files. `validate` checks them, `plan` shows what would be sent, `apply` sends it and can
 /// be run again without harm, `status` shows where every recipient stands.
 #[derive(Debug, Parser)]
-#[command(name = "pushplan", version, after_help = exit::TABLE, max_term_width = 100)]
+#[command(name = "pushplan", version = VERSION, after_help = exit::TABLE, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -107,6 +113,8 @@ enum PlanFormat {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a repository to begin with: samples, schemas, editor settings, workflows; overwrites nothing
+    Init(init::Args),
     /// Check campaign files and the workspace: all mistakes of all files at once
     Validate(validate::Args),
     /// Print the JSON Schemas of campaign and workspace files
@@ -143,6 +151,10 @@ enum Command {
     Usersig(usersig::Args),
     /// Serve the vendor's API on loopback, with faults on demand
     Sandbox(sandbox::Args),
+    /// Print what a shell needs to complete the command line
+    Completions(completions::Args),
+    /// Print the manual page, or write those of all commands
+    Man(man::Args),
 }
 
 /// Runs the process's command line.
@@ -159,6 +171,7 @@ pub fn main() -> ExitCode {
     logging::start(cli.global.verbose, cli.global.log_format);
     let global = &cli.global;
     let result = match cli.command {
+        Command::Init(args) => init::run(global, &args),
         Command::Validate(args) => validate::run(global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(global, &args),
@@ -177,6 +190,8 @@ pub fn main() -> ExitCode {
         Command::State(args) => state::run(global, &args),
         Command::Usersig(args) => usersig::run(global, &args),
         Command::Sandbox(args) => sandbox::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Format, Global, context, output};
+use super::{Global, context, output};
 use crate::audience::Access;
 use crate::prepare;
 use crate::report;
@@ -20,6 +20,21 @@ pub(super) struct Args {
     format: Format,
 }
 
+/// How mistakes are written. Those for code hosts go to stdout, and the words for a job's log to stderr as ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+    /// Workflow commands, which GitHub shows in the pull request
+    Github,
+    /// A code quality report, which GitLab shows in the merge request
+    Gitlab,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
+}
+
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let (drafts, mut diagnostics) = context::load_leniently(global, &args.paths)?;
     for draft in &drafts {
@@ -27,14 +42,25 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     }
     diagnostics.sort();
     let exit = if diagnostics.has_errors() { Exit::Error } else { Exit::Done };
-    match args.format {
-        Format::Json => output::print(&format!("{:#}\n", report::diagnostics::json(&diagnostics)))?,
-        Format::Text => {
-            context::warn(&diagnostics);
-            if exit == Exit::Done {
-                output::print(&report::diagnostics::all_well(drafts.len()))?;
-            }
-        }
+    if args.format != Format::Json {
+        context::warn(&diagnostics);
     }
+    let base = base(global);
+    output::print(&match args.format {
+        Format::Text if exit == Exit::Done => report::diagnostics::all_well(drafts.len()),
+        Format::Text => String::new(),
+        Format::Json => format!("{:#}\n", report::diagnostics::json(&diagnostics)),
+        Format::Github => report::annotations::github(&diagnostics, &base),
+        Format::Gitlab => format!("{:#}\n", report::annotations::gitlab(&diagnostics, &base)),
+        Format::Sarif => format!("{:#}\n", report::annotations::sarif(&diagnostics, &base)),
+    })?;
     Ok(exit)
+}
+
+/// The folder that paths are shown relative to, seen from the current one: jobs start in the root of their repository,
+/// from which code hosts count.
+fn base(global: &Global) -> PathBuf {
+    let folder = global.workspace.clone().unwrap_or_default();
+    let current = std::env::current_dir().unwrap_or_default();
+    folder.strip_prefix(current).map_or(folder.clone(), PathBuf::from)
 }

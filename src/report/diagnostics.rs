@@ -77,7 +77,8 @@ fn entry(diagnostic: &Diagnostic) -> Value {
     })
 }
 
-fn severity(diagnostic: &Diagnostic) -> &'static str {
+/// `error` or `warning`.
+pub(super) fn severity(diagnostic: &Diagnostic) -> &'static str {
     match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",

@@ -1,7 +1,9 @@
-//! Views of plans, runs and mistakes: text for people, JSON for machines. Nothing is computed here.
+//! Views of plans, runs, events and mistakes: text for people, JSON for machines. Nothing is computed here.
 
+pub mod annotations;
 pub mod calendar;
 pub mod diagnostics;
+pub mod events;
 pub mod failures;
 pub mod markdown;
 pub mod number;

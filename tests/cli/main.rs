@@ -1,13 +1,20 @@
 //! The binary as a user runs it, in a workspace of its own, against a server on loopback.
 
+mod annotations;
 mod apply;
 #[path = "../support/bench.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;
 mod calendar;
 mod clock;
+#[path = "../support/code_host.rs"]
+mod code_host;
+mod events;
 mod gates;
+mod init;
+mod manual;
 mod operator;
+mod packaging;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod place;

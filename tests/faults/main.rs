@@ -14,6 +14,7 @@ mod peer;
 #[path = "../support/place_file.rs"]
 mod place;
 mod shim;
+mod stopped;
 mod storage;
 mod story;
 mod table;

@@ -22,6 +22,7 @@ use crate::plan::approval::Approval;
 use crate::plan::gate::Gate;
 use crate::prepare::Rest;
 use crate::report;
+use crate::report::events::Events;
 use crate::state::{Note, PlanFile, Run, Store};
 use send::{account, listen, open_targets, runtime, send};
 
@@ -58,18 +59,29 @@ pub(super) struct Args {
     /// Stay for what becomes due within this time: 30s, 10m
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
     wait: Duration,
+    /// Write what happens into this file, as it happens: JSON lines, the first of which names the version
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let until = Timestamp::now() + args.wait;
+    let mut events = match &args.events {
+        Some(path) => Events::create(path).map_err(|source| Failure::File {
+            action: "write",
+            path: path.clone(),
+            source,
+        })?,
+        None => Events::default(),
+    };
     if let [path] = &args.paths[..]
         && PlanFile::is_one(path)
     {
-        return saved::run(global, args, path, until);
+        return saved::run(global, args, path, until, &mut events);
     }
     let mut exit = Exit::Done;
     loop {
-        let round = one_round(global, args, until)?;
+        let round = one_round(global, args, until, &mut events)?;
         exit = exit.worse(round.exit);
         let Some(next) = round.next.filter(|next| *next <= until) else { return Ok(exit) };
         if round.is_stopped || wait_until(next)? {
@@ -95,7 +107,7 @@ struct Round {
 }
 
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
-fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Failure> {
+fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events) -> Result<Round, Failure> {
     let Look { context, mut store, mut agenda, now } = look(global, args)?;
     let plan = if args.due { plan_due } else { plan_all };
     let mut planned = plan(&context, Some(store.as_ref()), now)?;
@@ -132,19 +144,20 @@ fn one_round(global: &Global, args: &Args, until: Timestamp) -> Result<Round, Fa
         approve(args, &planned)?;
         for judged in &planned.plans {
             store.freeze(&judged.plan, &args.note(judged), now)?;
+            events.frozen(&judged.plan);
         }
         for (run, judged) in &replans {
             store.replan(run, &judged.plan, &args.note(judged), now)?;
         }
         settle(store.as_mut(), &planned, now)?;
         write(agenda.as_ref(), &context);
-        (store, is_stopped) = send(store, &planned, &targets, until)?;
+        (store, is_stopped) = send(store, &planned, &targets, until, events)?;
     } else {
         settle(store.as_mut(), &planned, now)?;
         write(agenda.as_ref(), &context);
     }
     let next = next.map(|(_, at)| at);
-    let exit = account(store.as_ref(), &planned, args.due)?.worse(tell_apart(&mut planned));
+    let exit = account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned));
     Ok(Round { exit, next, is_stopped })
 }
 

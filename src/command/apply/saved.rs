@@ -20,10 +20,17 @@ use crate::command::target::compare_clocks;
 use crate::command::{Global, output, who};
 use crate::plan::digest;
 use crate::report;
+use crate::report::events::Events;
 use crate::report::number::grouped;
 use crate::state::{Identity, PlanFile, Run, Store};
 
-pub(super) fn run(global: &Global, args: &Args, path: &Path, until: Timestamp) -> Result<Exit, Failure> {
+pub(super) fn run(
+    global: &Global,
+    args: &Args,
+    path: &Path,
+    until: Timestamp,
+    events: &mut Events,
+) -> Result<Exit, Failure> {
     if args.due || args.replan || !args.expect.is_empty() {
         return Err(Failure::Usage(
             "a saved plan is sent as it stands: --due, --replan and --expect are for campaigns".to_owned(),
@@ -57,11 +64,14 @@ pub(super) fn run(global: &Global, args: &Args, path: &Path, until: Timestamp) -
                 judged.map_or_else(|| who::note(""), |judged| args.note(judged))
             };
             store.freeze_saved(&file, &note, now)?;
+            for judged in &planned.plans {
+                events.frozen(&judged.plan);
+            }
             settle(store.as_mut(), &planned, now)?;
         }
-        (store, _) = send(store, &planned, &targets, until)?;
+        (store, _) = send(store, &planned, &targets, until, events)?;
     }
-    account(store.as_ref(), &planned, false)
+    account(store.as_ref(), &planned, false, events)
 }
 
 /// The file's runs as they stand in the state, where an earlier apply of it has begun them; `None` where they are new.

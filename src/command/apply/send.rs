@@ -14,6 +14,7 @@ use crate::command::target::Target;
 use crate::command::{output, who};
 use crate::executor::{End, Pause};
 use crate::report;
+use crate::report::events::Events;
 use crate::report::progress::Progresses;
 use crate::state::{Run, RunStatus, Store, Tally};
 
@@ -53,12 +54,14 @@ pub(super) fn send(
     planned: &Planned,
     targets: &BTreeMap<String, Target>,
     until: Timestamp,
+    events: &mut Events,
 ) -> Result<(Box<dyn Store>, bool), Failure> {
     let mut orders = Vec::new();
     let starts = planned.plans.iter().map(|judged| store.run(&judged.plan.header().run_id));
     for run in planned.resumes.iter().cloned().map(Ok).chain(starts) {
         let run = run?;
         let target = &targets[&run.app];
+        events.taken_up(&run);
         orders.push(Order { client: target.client(run.delivery)?, limits: target.limits(), run });
     }
     runtime()?.block_on(async {
@@ -68,13 +71,17 @@ pub(super) fn send(
         let mut runner = Runner { signals, who: who::who(), stay };
         let mut progress = Progresses::new();
         let mut is_stopped = false;
-        let mut observe = |run: &str, news: News<'_>| match news {
-            News::Moment(moment) => progress.show(run, moment),
-            News::Ended(End::Paused(pause)) => {
-                is_stopped |= *pause == Pause::Signal;
-                progress.finish(run, Some(&report::plan::paused(run, pause)));
+        let mut observe = |run: &str, news: News<'_>| {
+            events.news(run, &news);
+            match news {
+                News::Moment(moment) => progress.show(run, moment),
+                News::Begun(_) | News::Settled(..) => {}
+                News::Ended(End::Paused(pause)) => {
+                    is_stopped |= *pause == Pause::Signal;
+                    progress.finish(run, Some(&report::plan::paused(run, pause)));
+                }
+                News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
             }
-            News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
         };
         let (store, sent) = runner.send(store, orders, &mut observe).await;
         sent.map_err(Failure::StateWhileSending)?;
@@ -98,7 +105,12 @@ pub(super) fn listen(announcement: &'static str) -> Result<Signals, Failure> {
 
 /// The accounting: a line a run, and the sum as the last line of every apply. A timer's apply accounts for what it has
 /// sent; what was done with before, or is held back, is not news every minute.
-pub(super) fn account(store: &dyn Store, planned: &Planned, due: bool) -> Result<Exit, Failure> {
+pub(super) fn account(
+    store: &dyn Store,
+    planned: &Planned,
+    due: bool,
+    events: &mut Events,
+) -> Result<Exit, Failure> {
     let mut runs: Vec<Run> = Vec::new();
     let before = planned.held.iter().chain(planned.settled.iter().map(|(run, _)| run));
     let before = before.chain(planned.waiting.iter().map(|(run, _)| run)).filter(|_| !due);
@@ -113,6 +125,10 @@ pub(super) fn account(store: &dyn Store, planned: &Planned, due: bool) -> Result
         return Ok(Exit::Done);
     }
     let sum: Tally = runs.iter().map(|run| run.tally).sum();
+    for run in &runs {
+        events.tally(run);
+    }
+    events.total(sum);
     output::print(&report::plan::accounting(&runs, sum))?;
     // What waits for a later wave is as it should be.
     let waiting = runs.iter().filter(|run| run.status() == RunStatus::Waiting);
