@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustls_platform_verifier::BuilderVerifierExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Builder;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Connects, encrypted unless the connection string says `sslmode=disable`.
+    /// Connects, encrypted unless the connection string says `sslmode=disable` or names a socket of this machine.
     ///
     /// # Errors
     /// The connection string cannot be had or is none, or the server cannot be reached or refuses.
@@ -148,6 +148,11 @@ fn parse(dsn: &str) -> Option<Config> {
         .into_iter()
         .fold(dsn.to_owned(), |dsn, word| dsn.replace(&format!("sslmode={word}"), "sslmode=require"));
     let mut config: Config = dsn.parse().ok()?;
+    // What is encrypted only where the server offers it is encrypted only where nobody on the way objects.
+    let is_remote = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
+    if config.get_ssl_mode() == SslMode::Prefer && is_remote {
+        config.ssl_mode(SslMode::Require);
+    }
     if config.get_application_name().is_none() {
         config.application_name("pushplan");
     }
@@ -181,6 +186,9 @@ fn words(error: &dyn StdError, password: Option<&SecretString>) -> String {
         text += "; let SSL_CERT_FILE name the certificate of who signed it, or say sslmode=disable to connect \
                  without encryption";
     }
+    if text.contains("does not support TLS") {
+        text += "; say sslmode=disable to connect without encryption";
+    }
     match password.map(ExposeSecret::expose_secret) {
         Some(password) if !password.is_empty() => text.replace(password, "…"),
         _ => text,
@@ -213,10 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn a_strict_sslmode_is_understood() {
-        for mode in ["verify-full", "verify-ca", "require"] {
-            let config = parse(&format!("postgres://db/shop?sslmode={mode}")).unwrap();
-            assert_eq!(config.get_ssl_mode(), SslMode::Require, "{mode}");
+    fn only_a_clear_word_leaves_a_connection_over_the_network_unencrypted() {
+        let mode = |dsn: &str| parse(dsn).unwrap().get_ssl_mode();
+        for word in ["", "?sslmode=verify-full", "?sslmode=verify-ca", "?sslmode=require", "?sslmode=prefer"]
+        {
+            assert_eq!(mode(&format!("postgres://db/shop{word}")), SslMode::Require, "{word}");
         }
+        assert_eq!(mode("postgres://db/shop?sslmode=disable"), SslMode::Disable);
+        assert_eq!(mode("host=/run/postgresql dbname=shop"), SslMode::Prefer, "a socket has no encryption");
     }
 }

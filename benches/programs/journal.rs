@@ -16,8 +16,8 @@ use pushplan::executor::Limits;
 use pushplan::outcome::Answer;
 use pushplan::plan::{Plan, RunHeader};
 use pushplan::state::{
-    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run, RunEvent, SqliteStore,
-    Store,
+    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run, RunEvent,
+    SqliteStore, Store,
 };
 use pushplan::timpush::{Client, ClientConfig};
 

@@ -196,7 +196,7 @@ mod tests {
             plan_digest: String::new(),
             expires_at: None,
             delivery: Delivery::default(),
-            frozen_at: at("2026-11-20T00:00Z"),
+            frozen_at: at("2026-11-23T00:00Z"),
             hold: None,
             waits_until: None,
             tally,
@@ -217,7 +217,7 @@ mod tests {
         let open: Vec<Run> =
             runs.iter().filter(|run| run.tally.remaining + run.tally.in_doubt > 0).cloned().collect();
         let find = |id: &str| runs.iter().find(|run| run.id == id).cloned();
-        let answered = runs.iter().map(|run| run.frozen_at).min();
+        let answered = runs.iter().map(|run| run.frozen_at).max();
         decide(&campaign(more), content, &Known { open: &open, find: &find, answered }, at(NOW))
     }
 

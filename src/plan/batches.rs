@@ -102,10 +102,11 @@ impl<'p> Batches<'p> {
         }
     }
 
-    /// The next batch; `None` behind the last.
+    /// The next batch; `None` behind the last. No iterator: a batch borrows what the next one is written over.
     ///
     /// # Errors
     /// A temporary file cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "an iterator's items cannot borrow from it")]
     pub fn next(&mut self) -> Result<Option<Batch<'_>>, spill::Error> {
         let begins_message = self.message.left == 0;
         if begins_message && !self.begin_message()? {

@@ -13,7 +13,7 @@ use super::known::{Groups, Known};
 use super::others::Others;
 use super::totals::Totals;
 use super::warning::Lengths;
-use super::{BATCHES_MAX, Key, MsgRandoms, Plan, RunHeader, Stage, cost, digest};
+use super::{BATCHES_MAX, Key, MsgRandoms, Plan, RunHeader, Stage, Taken, cost, digest};
 use crate::audience::{Audience, OwnTuple, Place, Recipient, Tuple, decode};
 use crate::campaign::schedule::{NoWave, Wave};
 use crate::message::lint;
@@ -64,9 +64,7 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for RenderErrors<E> {}
 
 /// Builds the plan of one run.
 ///
-/// `taken` says whether another run has used a MsgRandom with a DataId; the run's own earlier plan does not count, or
-/// the same inputs would not give the same plan. `None` where no other run can have: that spares a look for every
-/// batch. `stage` is told what is done next.
+/// `taken` is `None` where no other run can have used its DataIds: that spares a look for every batch. `stage` is told what is done next.
 ///
 /// # Errors
 /// Some recipient cannot be rendered, or a DataId is too long, or there are too many calls, or no room on the disk.
@@ -74,7 +72,7 @@ pub fn build<C: Content + 'static>(
     header: RunHeader,
     audience: &Audience,
     content: C,
-    taken: Option<&dyn Fn(u32, &str) -> bool>,
+    taken: Option<Taken<'_>>,
     stage: &dyn Fn(Stage),
 ) -> Result<Plan, Error<C::Error>> {
     let content = Arc::new(content);

@@ -29,7 +29,8 @@ pub(super) struct Group {
 /// Messages while their recipients are counted.
 #[derive(Debug)]
 pub(super) struct Groups {
-    groups: Vec<Group>,
+    /// In the order in which they were met.
+    list: Vec<Group>,
     index: HashMap<(u32, Key), u32>,
     /// The JSON texts of a wave's messages: a part a wave, in the order of the groups.
     texts: Pool,
@@ -39,7 +40,7 @@ pub(super) struct Groups {
 impl Groups {
     pub(super) fn new(memory: &Arc<Memory>) -> Self {
         let texts = Pool::new(memory, 0);
-        Self { groups: Vec::new(), index: HashMap::new(), texts, memory: Arc::clone(memory) }
+        Self { list: Vec::new(), index: HashMap::new(), texts, memory: Arc::clone(memory) }
     }
 
     pub(super) fn find(&self, wave: u32, key: Key) -> Option<u32> {
@@ -59,8 +60,8 @@ impl Groups {
             Entry::Vacant(new) => {
                 self.texts.grow(wave as usize + 1);
                 self.texts.append(wave as usize, |record| put_bytes(record, json.as_bytes()))?;
-                self.groups.push(Group { wave, key, recipients: 0 });
-                *new.insert(self.groups.len() as u32 - 1)
+                self.list.push(Group { wave, key, recipients: 0 });
+                *new.insert(self.list.len() as u32 - 1)
             }
         };
         self.add_to(group, recipients);
@@ -68,23 +69,23 @@ impl Groups {
     }
 
     pub(super) fn add_to(&mut self, group: u32, recipients: u32) {
-        self.groups[group as usize].recipients += recipients;
+        self.list[group as usize].recipients += recipients;
     }
 
     /// All recipients are counted: now they can be placed. Waves are sent in the order of `ranks`, one a wave.
     pub(super) fn place(self, ranks: &[u32]) -> Placing {
-        let mut order: Vec<u32> = (0..self.groups.len() as u32).collect();
-        order.sort_by_key(|&group| ranks[self.groups[group as usize].wave as usize]);
-        let mut next = vec![0; self.groups.len()];
-        let mut places = 0;
+        let mut order: Vec<u32> = (0..self.list.len() as u32).collect();
+        order.sort_by_key(|&group| ranks[self.list[group as usize].wave as usize]);
+        let mut next = vec![0; self.list.len()];
+        let mut all = 0;
         for &group in &order {
-            next[group as usize] = places;
-            places += u64::from(self.groups[group as usize].recipients);
+            next[group as usize] = all;
+            all += u64::from(self.list[group as usize].recipients);
         }
         // A power of two: a place is taken apart for everybody.
-        let part_len = places.div_ceil(PARTS).max(PART_MIN).next_power_of_two();
-        let placed = Pool::new(&self.memory, places.div_ceil(part_len) as usize);
-        let groups = order.iter().map(|&group| self.groups[group as usize]).collect();
+        let part_len = all.div_ceil(PARTS).max(PART_MIN).next_power_of_two();
+        let placed = Pool::new(&self.memory, all.div_ceil(part_len) as usize);
+        let groups = order.iter().map(|&group| self.list[group as usize]).collect();
         Placing { next, known: Known { groups, texts: self.texts, placed, part_len } }
     }
 }

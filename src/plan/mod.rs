@@ -58,6 +58,13 @@ pub const MAX_RECIPIENTS_A_CALL: u16 = 500;
 /// What a message is known by: the first 128 bits of the SHA-256 of its JSON text.
 pub type Key = [u8; 16];
 
+/// Has another run used a MsgRandom with a DataId? The run's own earlier plan does not count, or the same inputs would
+/// not give the same plan.
+pub type Taken<'t> = &'t dyn Fn(u32, &str) -> bool;
+
+type Render = Box<dyn Fn(&[Value<'_>]) -> String + Send + Sync>;
+type NameBatch = Box<dyn Fn(u32) -> String + Send + Sync>;
+
 /// What is done while a plan is made, for who shows where the time goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -129,8 +136,8 @@ pub struct Plan {
     lengths: Vec<Warning>,
     /// The calls without each of the columns; see [`cost`].
     without: Vec<(String, Sizes)>,
-    render: Box<dyn Fn(&[Value<'_>]) -> String + Send + Sync>,
-    data_id: Box<dyn Fn(u32) -> String + Send + Sync>,
+    render: Render,
+    data_id: NameBatch,
 }
 
 impl fmt::Debug for Plan {

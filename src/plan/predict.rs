@@ -35,7 +35,7 @@ impl Sizes {
     pub(super) fn push_packed(&mut self, recipients: u64) {
         let full = u64::from(MAX_RECIPIENTS_A_CALL);
         self.push_full(recipients / full);
-        if recipients % full > 0 {
+        if !recipients.is_multiple_of(full) {
             self.push((recipients % full) as u16);
         }
     }

@@ -44,11 +44,13 @@ fn audience(bounds: Bounds, rows: &[(String, String, String)]) -> Audience {
 }
 
 type Rendered = Result<String, &'static str>;
+type Message = Box<dyn Fn(&[Value<'_>]) -> Rendered + Send + Sync>;
+type Placing = Box<dyn Fn(&[Value<'_>]) -> Result<Wave, NoWave> + Send + Sync>;
 
 /// What a test's run says.
 struct Says {
-    message: Box<dyn Fn(&[Value<'_>]) -> Rendered + Send + Sync>,
-    wave: Box<dyn Fn(&[Value<'_>]) -> Result<Wave, NoWave> + Send + Sync>,
+    message: Message,
+    wave: Placing,
     data_id: Box<dyn Fn(u32) -> Rendered + Send + Sync>,
 }
 
@@ -266,7 +268,7 @@ fn a_tuple_is_rendered_once_and_one_of_nobody_never() {
 #[test]
 fn the_digest_changes_with_whatever_apply_would_do() {
     let rows = people(3, "a", "A");
-    let digest = |header: RunHeader, says: Says, taken: Option<&dyn Fn(u32, &str) -> bool>| {
+    let digest = |header: RunHeader, says: Says, taken: Option<Taken<'_>>| {
         build(header, &audience(Bounds::USUAL, &rows), says, taken, &|_| {}).unwrap().digest()
     };
     let changed = |change: &dyn Fn(&mut RunHeader)| {

@@ -6,7 +6,7 @@ use super::content::Content;
 use super::digest::Digests;
 use super::predict::Sizes;
 use super::summary::Sample;
-use super::{BATCHES_MAX, Error, Plan};
+use super::{BATCHES_MAX, Error, Plan, Taken};
 
 /// Rendered messages shown of each run.
 const SAMPLES: usize = 3;
@@ -29,7 +29,7 @@ impl Plan {
     pub(super) fn count<C: Content>(
         &mut self,
         content: &C,
-        taken: Option<&dyn Fn(u32, &str) -> bool>,
+        taken: Option<Taken<'_>>,
     ) -> Result<(), Error<C::Error>>
     where
         C::Error: fmt::Display,

@@ -26,6 +26,13 @@ pub enum Warning {
         /// How many recipients would get something longer than the limit.
         recipients: u64,
     },
+    /// Recipients of the audience who are in no wave.
+    Skipped {
+        /// How many.
+        recipients: u64,
+        /// Why they get nothing.
+        why: String,
+    },
     /// Personal values make small calls out of large ones.
     Personalisation {
         /// Calls if everybody got the same message.
@@ -48,6 +55,9 @@ impl std::fmt::Display for Warning {
                 f,
                 "{vendor} cuts {field} at {limit}: {recipients} recipients would get up to {longest}"
             ),
+            Self::Skipped { recipients, why } => {
+                write!(f, "{recipients} recipients of the audience get nothing: {why}")
+            }
             Self::Personalisation { calls_alike, calls, column, calls_without, seconds } => write!(
                 f,
                 "personal values make {calls} calls out of {calls_alike} ({:.1} times as many) and cost {:.2} hours; \
@@ -87,9 +97,13 @@ impl Lengths {
     }
 }
 
-/// All warnings of a plan: lengths by vendor, then what personalisation costs.
+/// All warnings of a plan: who gets nothing, lengths by vendor, then what personalisation costs.
 pub(super) fn warnings(plan: &Plan, cost: &Cost) -> Vec<Warning> {
-    let mut warnings = plan.lengths.clone();
+    let skipped = plan.skipped.iter();
+    let mut warnings: Vec<Warning> = skipped
+        .map(|(why, &recipients)| Warning::Skipped { recipients, why: why.to_string() })
+        .chain(plan.lengths.iter().cloned())
+        .collect();
     if let (true, Some(dearest)) = (cost.is_worth_a_warning(), cost.columns.first()) {
         warnings.push(Warning::Personalisation {
             calls_alike: cost.calls_alike,

@@ -210,7 +210,7 @@ mod tests {
         let memory = Arc::new(Memory::new(3 * CHUNK));
         let fill = || {
             let mut pool = Pool::new(&memory, 1);
-            (0..5).try_for_each(|_| pool.append(0, |out| out.extend([7; CHUNK]))).unwrap();
+            (0..5).try_for_each(|_| pool.append(0, |out| out.extend(std::iter::repeat_n(7, CHUNK)))).unwrap();
             pool
         };
         drop(fill());

@@ -85,7 +85,18 @@ impl Team {
         if clone.exists() {
             std::fs::remove_dir_all(&clone).unwrap();
         }
-        self.git(".", &["clone", "--quiet", "--depth=1", "--branch", branch, &file_url(&self.path("origin.git")), "job"]);
+        self.git(
+            ".",
+            &[
+                "clone",
+                "--quiet",
+                "--depth=1",
+                "--branch",
+                branch,
+                &file_url(&self.path("origin.git")),
+                "job",
+            ],
+        );
         let mut command = Command::new(env!("CARGO_BIN_EXE_pushplan"));
         command
             .current_dir(clone)
@@ -109,7 +120,8 @@ impl Team {
     /// The pull request's job: the comment, and what there is to approve.
     fn review(&self, branch: &str) -> (String, String) {
         self.run(branch, false, &["validate"]).code(0);
-        let plan = |format| self.run(branch, false, &["plan", "--allow-connections", "--format", format]).code(0);
+        let plan =
+            |format| self.run(branch, false, &["plan", "--allow-connections", "--format", format]).code(0);
         let approval = plan("json").json()["runs"][0]["approval"].as_str().unwrap().to_owned();
         (plan("markdown").stdout, approval)
     }
@@ -178,7 +190,11 @@ fn from_the_branch_to_a_quiet_night() {
     let ledger = team.bench.ledger();
     let pushes = ledger.pushes();
     assert!(pushes.values().all(|count| *count == 1), "nobody twice");
-    assert!(pushes.len() > 400 + 12_060 - 3 * 500, "only what was in flight may be missing: {}", pushes.len());
+    assert!(
+        pushes.len() > 400 + 12_060 - 3 * 500,
+        "only what was in flight may be missing: {}",
+        pushes.len()
+    );
 
     // Once more: nothing to do. And the nightly look finds that everything is as it was merged.
     let before = carried_out();

@@ -125,8 +125,8 @@ pub struct RawPostgres {
     #[schemars(length(min = 1), example = &"select user_id, city from buyers where lang = 'en' order by user_id")]
     pub query: String,
     /// Where the connection string is found: `postgresql://user:password@host/database`, or `host=… user=…`.
-    /// Wherever the connection is encrypted, as `sslmode=require` demands it, the server's certificate is checked
-    /// against those of the system or of `SSL_CERT_FILE`. Never the string itself.
+    /// Unless it says `sslmode=disable`, the connection is encrypted, and the server's certificate is checked against
+    /// those of the system or of `SSL_CERT_FILE`. Never the string itself.
     pub dsn: RawSecretKey,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::rule::Rule;
-use super::{Missed, Occurrence, Schedule, after, before, local_time, moment, quiet_hours};
+use super::{Missed, Occurrence, Schedule, after, before, local_time, quiet_hours};
 
 /// What a schedule asks for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub struct Due {
 }
 
 impl Schedule {
-    /// From when on a campaign that was never run answers for what it missed: always where its instants are
-    /// listed, from `starts` where that is written, else from now on.
+    /// From when on a campaign that was never seen before answers for what it missed: always where its instants are
+    /// listed, else from now on. `starts` may be long past, since `every` counts from it: with `missed: send` a new
+    /// campaign would send a year of runs at once.
     pub fn answers_since(&self, now: Timestamp) -> Timestamp {
         match self.rule {
             Rule::At(_) => Timestamp::MIN,
-            Rule::Cron(_) | Rule::Every { .. } if self.starts > moment::FIRST => self.starts,
             Rule::Cron(_) | Rule::Every { .. } => now,
         }
     }

@@ -116,7 +116,7 @@ fn a_column_keeps_its_type() {
     ];
     let audience = read_with(&spec(&path), &carry).unwrap();
     let list = audience.list();
-    let rows: Vec<_> = list.iter().map(|listed| listed.values()).collect();
+    let rows: Vec<_> = list.iter().map(crate::audience::Listed::values).collect();
     let expected = [
         vec![
             Text("é"),
