@@ -85,6 +85,25 @@ pub struct Known<'k> {
     pub answered: Option<Timestamp>,
 }
 
+/// Decides about a run that is there already. `content_digest` is what its campaign's file says now.
+pub fn decide_run(campaign: &Campaign, content_digest: &str, run: Run, now: Timestamp) -> Intention {
+    let changed = run.content_digest != content_digest;
+    match (run.status(), run.waits_until) {
+        (
+            RunStatus::Cancelled | RunStatus::Missed | RunStatus::FinishedWithFailures | RunStatus::Finished,
+            _,
+        ) => Intention::Settled { run, changed },
+        // The campaign file may ask for batches in doubt to be sent again, also after the run has ended with some.
+        (RunStatus::InDoubt, _) if campaign.delivery.on_in_doubt != OnInDoubt::Resend => {
+            Intention::Settled { run, changed }
+        }
+        (RunStatus::Paused, _) => Intention::Held(run),
+        (RunStatus::Waiting, Some(opens_at)) if opens_at > now => Intention::Wait { run, opens_at },
+        _ if changed => Intention::Changed(run),
+        _ => Intention::Resume(run),
+    }
+}
+
 /// Decides for one campaign. `content_digest` is what the campaign's file says now.
 ///
 /// Unfinished runs come first, those of earlier occurrences and revisions included: what remains of them is
@@ -96,26 +115,10 @@ pub fn decide(
     known: &Known<'_>,
     now: Timestamp,
 ) -> Vec<Intention> {
-    // The campaign file may ask for batches in doubt to be sent again, also after the run has ended with some.
-    let resends = campaign.delivery.on_in_doubt == OnInDoubt::Resend;
-    let open = |run: &&Run| match run.status() {
-        RunStatus::Unfinished | RunStatus::Waiting | RunStatus::Paused => true,
-        RunStatus::InDoubt => resends,
-        RunStatus::Cancelled | RunStatus::Missed | RunStatus::FinishedWithFailures | RunStatus::Finished => {
-            false
-        }
-    };
-    let changed = |run: &Run| run.content_digest != content_digest;
-    let intention = |run: &Run| match (run.status(), run.waits_until) {
-        (RunStatus::Paused, _) => Intention::Held(run.clone()),
-        (RunStatus::Waiting, Some(opens_at)) if opens_at > now => {
-            Intention::Wait { run: run.clone(), opens_at }
-        }
-        _ if changed(run) => Intention::Changed(run.clone()),
-        _ => Intention::Resume(run.clone()),
-    };
-    let mut intentions: Vec<Intention> = known.open.iter().filter(open).map(intention).collect();
-    let settled = |run: Run| Intention::Settled { changed: changed(&run), run };
+    let about = |run: Run| decide_run(campaign, content_digest, run, now);
+    let is_done_with = |intention: &Intention| matches!(intention, Intention::Settled { .. });
+    let mut intentions: Vec<Intention> = known.open.iter().cloned().map(about).collect();
+    intentions.retain(|intention| !is_done_with(intention));
 
     let Some(schedule) = &campaign.schedule else {
         let occurrence = match campaign.revision {
@@ -125,8 +128,7 @@ pub fn decide(
         let due = Due { occurrence, scheduled: None, expires_at: None };
         match (known.find)(&due.run_id(&campaign.id)) {
             None => intentions.push(Intention::Start(due)),
-            Some(run) if !open(&&run) => intentions.push(settled(run)),
-            Some(_) => {}
+            Some(run) => intentions.extend(Some(about(run)).filter(is_done_with)),
         }
         return intentions;
     };
@@ -152,7 +154,7 @@ pub fn decide(
     }));
     intentions.extend(due.run.into_iter().map(|occurrence| Intention::Start(occurrence.into())));
     if nothing {
-        intentions.extend(current.into_inner().map(settled));
+        intentions.extend(current.into_inner().map(about));
         intentions.push(Intention::NotDue { next: due.next });
     }
     intentions

@@ -10,7 +10,7 @@ mod driver;
 mod journal;
 mod signals;
 
-pub use decide::{Due, Intention, Known, decide};
+pub use decide::{Due, Intention, Known, decide, decide_run};
 pub use driver::{News, Observer, Progress};
 pub use signals::Signals;
 

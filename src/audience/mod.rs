@@ -34,6 +34,9 @@ mod value;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 pub use error::{BadRow, BadRows, Error};
 pub use read::{Reading, read};
 pub use recipients::{OwnTuple, Recipient, Tuple};
@@ -108,7 +111,7 @@ impl TupleId {
 /// What became of the source's rows.
 ///
 /// `rows = bad + filtered + duplicates + excluded + suppressed + recipients`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// Data rows read; a CSV header and blank lines are none.
     pub rows: u64,

@@ -11,6 +11,7 @@
 mod check;
 mod document;
 mod file;
+mod gates;
 mod loader;
 mod raw;
 mod resolve;
@@ -24,6 +25,7 @@ mod yaml;
 
 pub use document::{Document, Place};
 pub use file::{Absent, Checked, read_campaign, read_workspace};
+pub use gates::{Gates, SendingHours};
 pub use loader::{LoadOptions, Loaded, list, load, load_workspace};
 pub use spec::{
     AudienceSpec, Campaign, Command, Delivery, Draft, Exclusion, Files, Filter, Format, MaxFailures,

@@ -51,6 +51,18 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong, in one sentence.
 pub fn parse_share(text: &str) -> Result<f64, String> {
+    let share = parse_percentage(text)?;
+    if share > 1.0 {
+        return Err(format!("`{text}` is more than all: at most 100%"));
+    }
+    Ok(share)
+}
+
+/// As [`parse_share`], also above 100%.
+///
+/// # Errors
+/// What is wrong, in one sentence.
+pub fn parse_percentage(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').ok_or_else(|| format!("`{text}` has no percent sign"))?;
     // `f64` also reads `inf`, `1e3` and `+5`; a share is plain digits.
     let share = number
@@ -59,9 +71,6 @@ pub fn parse_share(text: &str) -> Result<f64, String> {
         .then(|| number.parse::<f64>().ok())
         .flatten()
         .ok_or_else(|| format!("`{number}` is not a number"))?;
-    if share > 100.0 {
-        return Err(format!("`{text}` is more than all: at most 100%"));
-    }
     Ok(share / 100.0)
 }
 

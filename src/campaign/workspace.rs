@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::check;
 use super::document::{Document, join};
+use super::gates::{Gates, gates};
 use super::raw::{RawApp, RawPace, RawRate, RawSecretKey, RawState, RawWorkspace, Unlimited};
 use crate::diagnostic::Diagnostics;
 
@@ -36,6 +37,8 @@ pub struct Workspace {
     pub apps: BTreeMap<String, App>,
     /// Where the state is kept.
     pub state: StateLocation,
+    /// What a run must keep to.
+    pub gates: Gates,
     /// The folders that hold campaigns.
     pub campaigns: Vec<PathBuf>,
 }
@@ -141,6 +144,7 @@ pub(super) fn workspace(
         root: root.to_owned(),
         apps,
         state: state(raw.state, root),
+        gates: gates(raw.gates.unwrap_or_default(), document, &mut diagnostics),
         campaigns: campaigns.into_iter().map(|folder| root.join(folder)).collect(),
     };
     (Some(workspace).filter(|_| !diagnostics.has_errors()), diagnostics)

@@ -40,9 +40,12 @@ pub enum Failure {
         /// Why not.
         source: std::io::Error,
     },
-    /// Runs are unfinished and their campaigns have changed.
+    /// What was frozen, planned or approved is no longer what there is.
     #[error("{0}")]
     Changed(String),
+    /// Gates refuse runs.
+    #[error("{0}")]
+    Refused(String),
     /// Something that was asked for does not fit.
     #[error("{0}")]
     Usage(String),
@@ -75,10 +78,7 @@ impl Failure {
             Self::State(state::Error::Held { .. }) => Exit::Locked,
             Self::StateWhileSending(_) => Exit::Stopped,
             Self::Changed(_) => Exit::Stale,
-            // A gate is worth its own code only where nothing else is wrong.
-            Self::Prepare(errors) if errors.iter().all(|e| matches!(e, prepare::Error::Gate { .. })) => {
-                Exit::Refused
-            }
+            Self::Refused(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::Mistakes(_)
             | Self::Prepare(_)

@@ -21,6 +21,7 @@ mod resume;
 mod retry;
 mod sandbox;
 mod schema;
+mod show;
 mod state;
 mod status;
 mod target;
@@ -101,6 +102,15 @@ enum Format {
     Json,
 }
 
+/// How a plan is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PlanFormat {
+    Text,
+    Json,
+    /// For a comment on a pull request: accounts are masked, and it is short enough for one
+    Markdown,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Make a repository to begin with: samples, schemas, editor settings, workflows; overwrites nothing
@@ -111,6 +121,8 @@ enum Command {
     Schema(schema::Args),
     /// Show what would be sent, and send nothing
     Plan(plan::Args),
+    /// Show a plan that `plan -o` has saved
+    Show(show::Args),
     /// Show what is due in the next days, and whether there is time for it
     Upcoming(upcoming::Args),
     /// Send what is due, or go on where an earlier apply stopped
@@ -163,6 +175,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(global, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Plan(args) => plan::run(global, &args),
+        Command::Show(args) => show::run(&args),
         Command::Upcoming(args) => upcoming::run(global, &args),
         Command::Apply(args) => apply::run(global, &args),
         Command::Status(args) => status::run(global, &args),

@@ -1,4 +1,4 @@
-//! `pushplan plan`: what would be sent, for people and for scripts. It sends nothing and writes no state.
+//! `pushplan plan`: what would be sent, for people and for scripts, and saved. It sends nothing and writes no state.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use super::failure::Failure;
 use super::planning::{Planned, occurrence_of, plan_all, plan_one};
 use super::upcoming::calendar;
 use super::when::When;
-use super::{Format, Global, context, output};
+use super::{Global, PlanFormat, context, output};
 use crate::audience::Access;
 use crate::report;
-use crate::state::Store;
+use crate::state::{PlanFile, Store};
 
 /// Arguments of `plan`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +22,10 @@ pub(super) struct Args {
     paths: Vec<PathBuf>,
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    format: Format,
+    format: PlanFormat,
+    /// Save the plan to a file that `apply FILE` sends as it stands. It holds the recipients
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["at", "until"])]
+    out: Option<PathBuf>,
     /// Plan as if it were then, with the state as it is now: an instant (2026-11-24T09:00Z) or so long from now (3d)
     #[arg(long, value_name = "WHEN", value_parser = When::parse)]
     at: Option<When>,
@@ -48,17 +51,25 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         Some(until) => Some(calendar(&context, &planned, store.as_deref(), now, until.from(now))?),
         None => None,
     };
+    let summaries = planned.summaries(&context.workspace);
     output::print(&match args.format {
-        Format::Json => report::plan::json(&planned.summaries(&context.workspace), calendar.as_ref()),
-        Format::Text => planned.text(&context.workspace),
+        PlanFormat::Json => report::plan::json(&summaries, calendar.as_ref()),
+        PlanFormat::Text => report::plan::texts(&summaries) + &planned.notes(),
+        PlanFormat::Markdown => report::markdown::plan(&summaries, &planned.notes()),
     })?;
-    if args.format == Format::Text {
+    if args.format == PlanFormat::Text {
         output::print(&drift(&context, &planned, store.as_deref())?)?;
         if let Some(calendar) = &calendar {
             output::print(&format!("\n{}", report::calendar::text(calendar)))?;
         }
     }
     planned.refuse_changed()?;
+    if let Some(path) = &args.out {
+        let state = store.as_ref().map(|store| store.identity()).transpose()?;
+        let plans = planned.plans.iter().map(|judged| &judged.plan);
+        PlanFile::write(path, plans, state, report::plan::json(&summaries, None), now)?;
+    }
+    planned.refuse_gates(std::iter::empty(), &[])?;
     if args.detailed_exitcode && planned.sends_something() {
         return Ok(Exit::SomethingToSend);
     }

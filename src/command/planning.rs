@@ -12,20 +12,34 @@ use crate::apply::{Due, Intention, Known, decide};
 use crate::campaign::schedule::{Occurrence, parse_occurrence_id};
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
+use crate::plan::change::Past;
+use crate::plan::gate::{Facts, Gate, Verdict, verdicts};
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, RunHeader, digest};
 use crate::prepare::{self, Rest};
 use crate::report;
 use crate::report::planning::PlanProgress;
-use crate::state::{Run, Store};
+use crate::state::{self, Run, Store};
+
+/// A plan and what the gates say of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) plan: Plan,
+    pub(super) verdicts: Vec<Verdict>,
+    past: Past,
+    /// When the occurrence opened, where a schedule asks for it.
+    opens_at: Option<Timestamp>,
+}
 
 /// What is to be done, campaign by campaign.
 #[derive(Debug, Default)]
 pub(super) struct Planned {
     /// Runs that are due, planned.
-    pub(super) plans: Vec<Plan>,
+    pub(super) plans: Vec<Judged>,
     /// Why other runs that are due cannot be planned.
     pub(super) failed: Vec<prepare::Error>,
+    /// Why other runs that are due are refused by a gate: [`Planned::set_refused_aside`].
+    pub(super) refused: Vec<Failure>,
     /// Occurrences that are not sent any more, by the reason.
     pub(super) missed: BTreeMap<String, Vec<RunHeader>>,
     /// Up to when the occurrences of campaigns have their fate, once the plans are frozen and what was missed is recorded.
@@ -62,7 +76,7 @@ pub(super) fn plan_all(
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));
     }
-    planned.plan(&due, context, store, now);
+    planned.plan(&due, context, store, now)?;
     if planned.failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(planned.failed)) }
 }
 
@@ -86,7 +100,7 @@ pub(super) fn plan_due(
         }
         due.scheduled.is_some() && !has_mistakes
     });
-    planned.plan(&due, context, store, now);
+    planned.plan(&due, context, store, now)?;
     Ok(planned)
 }
 
@@ -128,20 +142,7 @@ fn decide_all<'c>(
         for intention in decide(campaign, &digest::hex(&campaign.content_digest()), &known, now) {
             match intention {
                 Intention::Start(occurrence) => due.push((campaign, occurrence)),
-                Intention::Miss { due: Due { occurrence, expires_at, .. }, why } => {
-                    let missed = RunHeader::new(campaign, &occurrence, expires_at);
-                    planned.missed.entry(why).or_default().push(missed);
-                    planned.answered.insert(campaign.id.clone(), now);
-                }
-                // How it is sent may be changed under way: an operator's way to slow a run down.
-                Intention::Resume(run) => {
-                    planned.resumes.push(Run { delivery: campaign.delivery, ..run });
-                }
-                Intention::Wait { run, opens_at } => planned.waiting.push((run, opens_at)),
-                Intention::Changed(run) => planned.changed.push((campaign.clone(), run)),
-                Intention::Held(run) => planned.held.push(run),
-                Intention::Settled { run, changed } => planned.settled.push((run, changed)),
-                Intention::NotDue { next } => planned.not_due.push((campaign.id.clone(), next)),
+                intention => planned.add(campaign, intention, now),
             }
         }
     }
@@ -173,6 +174,26 @@ pub(super) fn plan_one(
     plan
 }
 
+/// Lets the gates judge a plan. `beside` are recipients of runs of the same app that would be sent with it.
+pub(super) fn judge(
+    plan: Plan,
+    campaign: &Campaign,
+    context: &Context,
+    store: Option<&dyn Store>,
+    beside: u64,
+    now: Timestamp,
+) -> Result<Judged, Failure> {
+    let mut past = match store {
+        Some(store) => state::past(store, plan.header(), now)?,
+        None => Past::default(),
+    };
+    past.of_day += beside;
+    let rate = &context.workspace.apps[&campaign.app].rate;
+    let facts = Facts { campaign, plan: &plan, rate, past: &past, now };
+    let verdicts = verdicts(&context.workspace.gates, &facts);
+    Ok(Judged { plan, verdicts, past, opens_at: None })
+}
+
 /// The occurrence of a run that is there already, as its campaign's schedule has it now.
 pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> prepare::Occurrence<'a> {
     let schedule = campaign.schedule.as_ref();
@@ -182,6 +203,25 @@ pub(super) fn occurrence_of<'a>(campaign: &Campaign, run: &'a Run) -> prepare::O
 }
 
 impl Planned {
+    /// Takes in what is to be done about a campaign, unless it is to be planned.
+    pub(super) fn add(&mut self, campaign: &Campaign, intention: Intention, now: Timestamp) {
+        match intention {
+            Intention::Start(_) => {}
+            Intention::Miss { due: Due { occurrence, expires_at, .. }, why } => {
+                let missed = RunHeader::new(campaign, &occurrence, expires_at);
+                self.missed.entry(why).or_default().push(missed);
+                self.answered.insert(campaign.id.clone(), now);
+            }
+            // How it is sent may be changed under way: an operator's way to slow a run down.
+            Intention::Resume(run) => self.resumes.push(Run { delivery: campaign.delivery, ..run }),
+            Intention::Wait { run, opens_at } => self.waiting.push((run, opens_at)),
+            Intention::Changed(run) => self.changed.push((campaign.clone(), run)),
+            Intention::Held(run) => self.held.push(run),
+            Intention::Settled { run, changed } => self.settled.push((run, changed)),
+            Intention::NotDue { next } => self.not_due.push((campaign.id.clone(), next)),
+        }
+    }
+
     /// Plans what is due. An occurrence that cannot be planned has no fate yet: the next apply meets it again.
     fn plan(
         &mut self,
@@ -189,7 +229,7 @@ impl Planned {
         context: &Context,
         store: Option<&dyn Store>,
         now: Timestamp,
-    ) {
+    ) -> Result<(), Failure> {
         for (campaign, due) in due {
             let occurrence = prepare::Occurrence {
                 name: &due.occurrence,
@@ -202,9 +242,43 @@ impl Planned {
                 *answered = if plan.is_err() { opens_at.min(*answered) } else { *answered };
             }
             match plan {
-                Ok(plan) => self.plans.push(plan),
+                Ok(plan) => {
+                    let of_app = self.plans.iter().filter(|other| other.plan.header().app == campaign.app);
+                    let beside = of_app.map(|other| other.plan.recipients()).sum();
+                    let judged = judge(plan, campaign, context, store, beside, now)?;
+                    let opens_at = due.scheduled.map(|occurrence| occurrence.opens_at);
+                    self.plans.push(Judged { opens_at, ..judged });
+                }
                 Err(error) => self.failed.push(error),
             }
+        }
+        Ok(())
+    }
+
+    /// Fails where a gate refuses one of the runs, or of these further ones, and nobody has overridden it.
+    pub(super) fn refuse_gates<'j>(
+        &'j self,
+        further: impl Iterator<Item = &'j Judged>,
+        overridden: &[Gate],
+    ) -> Result<(), Failure> {
+        let judged = self.plans.iter().chain(further);
+        let refused: Vec<String> = judged.filter_map(|judged| judged.refused(overridden)).collect();
+        if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(report::plan::refused(&refused))) }
+    }
+
+    /// Takes out the runs that a gate refuses: the others are sent. They have no fate yet, and are met again while
+    /// their windows are open.
+    pub(super) fn set_refused_aside(&mut self, overridden: &[Gate]) {
+        for judged in std::mem::take(&mut self.plans) {
+            let Some(refused) = judged.refused(overridden) else {
+                self.plans.push(judged);
+                continue;
+            };
+            let answered = self.answered.get_mut(&judged.plan.header().campaign);
+            if let (Some(answered), Some(opens_at)) = (answered, judged.opens_at) {
+                *answered = opens_at.min(*answered);
+            }
+            self.refused.push(Failure::Refused(report::plan::refused(&[refused])));
         }
     }
 
@@ -215,7 +289,8 @@ impl Planned {
 
     /// Is there nothing that an apply would do or say?
     pub(super) fn does_nothing(&self) -> bool {
-        !self.sends_something() && self.missed.is_empty() && self.changed.is_empty() && self.failed.is_empty()
+        let is_told = self.missed.is_empty() && self.changed.is_empty();
+        !self.sends_something() && is_told && self.failed.is_empty() && self.refused.is_empty()
     }
 
     /// What is due next, and when: a campaign, or a run whose wave opens.
@@ -234,15 +309,17 @@ impl Planned {
 
     /// The plans as data, at their apps' rates.
     pub(super) fn summaries(&self, workspace: &Workspace) -> Summaries {
-        Summaries::new(self.plans.iter().map(|plan| summary(plan, workspace)).collect())
+        Summaries::new(self.plans.iter().map(|judged| judged.summary(workspace)).collect())
     }
 
     /// Everything that is to be done, for people.
     pub(super) fn text(&self, workspace: &Workspace) -> String {
+        report::plan::texts(&self.summaries(workspace)) + &self.notes()
+    }
+
+    /// What is to be said of runs and campaigns of which nothing new is planned, a line or two each.
+    pub(super) fn notes(&self) -> String {
         let mut text = String::new();
-        for plan in &self.plans {
-            text += &report::plan::text(&summary(plan, workspace));
-        }
         for run in &self.resumes {
             text += &report::plan::resume(run);
         }
@@ -274,8 +351,29 @@ impl Planned {
     }
 }
 
-/// A plan as data, at its app's rate.
-pub(super) fn summary(plan: &Plan, workspace: &Workspace) -> Summary {
-    let rate = workspace.apps[&plan.header().app].rate;
-    plan.summary(&rate)
+impl Judged {
+    /// The plan as data, at its app's rate.
+    pub(super) fn summary(&self, workspace: &Workspace) -> Summary {
+        let rate = &workspace.apps[&self.plan.header().app].rate;
+        self.plan.summary(rate, &self.verdicts, &self.past)
+    }
+
+    /// What the gates that were not overridden have against it; `None` where it may be sent.
+    fn refused(&self, overridden: &[Gate]) -> Option<String> {
+        let refused: Vec<&Verdict> = self
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.refused && !overridden.contains(&verdict.gate))
+            .collect();
+        (!refused.is_empty()).then(|| report::plan::gates_refused(&self.plan.header().run_id, &refused))
+    }
+
+    /// For the run's timeline: which gates were overridden, and why.
+    pub(super) fn overridden(&self, overridden: &[Gate], reason: &str) -> String {
+        let gates =
+            self.verdicts.iter().filter(|verdict| verdict.refused && overridden.contains(&verdict.gate));
+        let told: Vec<String> =
+            gates.map(|Verdict { gate, reason, .. }| format!("gate {gate} ({reason})")).collect();
+        if told.is_empty() { String::new() } else { format!("overrides {}: {reason}", told.join(" and ")) }
+    }
 }

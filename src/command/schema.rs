@@ -6,6 +6,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::output;
 use crate::campaign::schema;
+use crate::plan::summary;
 
 /// Arguments of `schema`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,15 @@ pub(super) struct Args {
 enum Which {
     Campaign,
     Workspace,
+    /// What `plan --format json` writes
+    Plan,
+}
+
+/// Every schema: the file's name and its content.
+pub(super) fn files() -> Vec<(&'static str, String)> {
+    let mut files = schema::files();
+    files.push(summary::schema());
+    files
 }
 
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -34,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             path: folder.clone(),
             source,
         })?;
-        for (name, text) in schema::files() {
+        for (name, text) in files() {
             let path = folder.join(name);
             std::fs::write(&path, text).map_err(|source| Failure::File { action: "write", path, source })?;
         }
@@ -46,14 +56,15 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let name = match args.which {
         Which::Campaign => "campaign.schema.json",
         Which::Workspace => "workspace.schema.json",
+        Which::Plan => summary::schema().0,
     };
-    let text = schema::files().into_iter().find(|(file, _)| *file == name).map(|(_, text)| text);
+    let text = files().into_iter().find(|(file, _)| *file == name).map(|(_, text)| text);
     output::print(&text.expect("each schema has its file"))?;
     Ok(Exit::Done)
 }
 
 fn check(folder: &Path) -> Result<Exit, Failure> {
-    for (name, text) in schema::files() {
+    for (name, text) in files() {
         let path = folder.join(name);
         let found = std::fs::read_to_string(&path).map_err(|source| Failure::File {
             action: "read",

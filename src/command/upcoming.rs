@@ -54,8 +54,11 @@ pub(super) fn calendar(
     until: Timestamp,
 ) -> Result<Calendar, Failure> {
     let rate = |app: &str| context.workspace.apps[app].rate;
-    let mut runs: Vec<Upcoming> =
-        planned.plans.iter().map(|plan| Upcoming::planned(plan, &rate(&plan.header().app))).collect();
+    let mut runs: Vec<Upcoming> = planned
+        .plans
+        .iter()
+        .map(|judged| Upcoming::planned(&judged.plan, &rate(&judged.plan.header().app)))
+        .collect();
     let mut failed = Vec::new();
     for campaign in &context.campaigns {
         let Some(schedule) = &campaign.schedule else { continue };

@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::content::Content;
 use super::known::{Groups, Known};
 use super::others::Others;
 use super::totals::Totals;
 use super::warning::Lengths;
-use super::{BATCHES_MAX, Key, MsgRandoms, Plan, RunHeader, Stage, Taken, cost};
+use super::{BATCHES_MAX, Key, MsgRandoms, Plan, RunHeader, Stage, Taken, cost, digest};
 use crate::audience::{Audience, OwnTuple, Place, Recipient, Tuple, decode};
 use crate::campaign::schedule::{NoWave, Wave};
 use crate::message::lint;
@@ -97,6 +95,7 @@ pub fn build<C: Content + 'static>(
         randoms: MsgRandoms::new(&header.run_id),
         header,
         stats: *audience.stats(),
+        columns: audience.columns().to_vec(),
         skipped: placed.skipped,
         waves: placed.waves,
         order: placed.order,
@@ -110,7 +109,7 @@ pub fn build<C: Content + 'static>(
         data_id: Box::new(move |batch| to_name.data_id(batch).unwrap_or_else(|_| unreachable!("{PURE}"))),
     };
     stage(Stage::Digest);
-    plan.count(audience.columns(), content.as_ref(), taken)?;
+    plan.count(content.as_ref(), taken)?;
     Ok(plan)
 }
 
@@ -299,7 +298,7 @@ fn rendered<C: Content>(
         Err(no_wave) => return Ok(Err(no_wave)),
     };
     let json = content.message(values)?;
-    let key = *Sha256::digest(&json).first_chunk().expect("a digest is longer than a key");
+    let key = digest::key(&json);
     let warnings = lint(&json);
     Ok(Ok(Rendered { wave, key, json, warnings }))
 }

@@ -1,5 +1,8 @@
 //! What personalisation costs: a message of one's own is a call of one's own.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::Plan;
 use super::build::Placed;
 use super::known::Group;
@@ -8,7 +11,7 @@ use crate::audience::{Audience, Interner, Value, encode};
 use crate::campaign::Rate;
 
 /// The calls of a plan beside those it would take with fewer personal values.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// Calls if everybody got the same message: `ceil(recipients / 500)`.
     pub calls_alike: u64,
@@ -21,7 +24,7 @@ pub struct Cost {
 }
 
 /// What one column costs.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnCost {
     /// The column.
     pub column: String,

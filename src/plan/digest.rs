@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::RunHeader;
+use super::{Key, RunHeader};
+use crate::campaign::schedule::Wave;
 use crate::campaign::{MaxFailures, OnInDoubt};
 
 /// A digest as people see it: 64 lower-case hexadecimal digits.
@@ -15,18 +16,64 @@ pub fn hex(digest: &[u8; 32]) -> String {
     })
 }
 
+/// What a message is known by.
+pub fn key(message_json: &str) -> Key {
+    *Sha256::digest(message_json).first_chunk().expect("a digest is longer than a key")
+}
+
+/// The digests of an audience and of a plan, taken batch by batch in sending order.
+///
+/// The audience's is over the carried columns' names and what each batch sends to whom. The plan's is over that and
+/// everything else that apply would do.
+pub struct Digests {
+    audience: Feed,
+    plan: Feed,
+}
+
+impl Digests {
+    /// Of a run whose templates and schedule use these columns.
+    pub fn new(header: &RunHeader, columns: &[String]) -> Self {
+        let mut audience = Feed::new("pushplan.audience/2");
+        let mut plan = Feed::new("pushplan.plan/2");
+        plan.header(header);
+        audience.number(columns.len() as u64);
+        columns.iter().for_each(|column| audience.text(column));
+        Self { audience, plan }
+    }
+
+    /// The batches that follow have this message.
+    pub fn message(&mut self, key: &Key) {
+        self.audience.bytes(key);
+    }
+
+    /// The next batch. `wave` is an index into the waves of [`Digests::finish`].
+    pub fn batch(&mut self, accounts_json: &str, wave: u32, msg_random: u32, data_id: &str) {
+        self.audience.text(accounts_json);
+        self.plan.number(u64::from(wave) << 32 | u64::from(msg_random));
+        self.plan.text(data_id);
+    }
+
+    /// The audience's digest and the plan's.
+    pub fn finish(mut self, waves: &[Wave]) -> ([u8; 32], [u8; 32]) {
+        let audience = self.audience.finish();
+        self.plan.bytes(&audience);
+        self.plan.text(&serde_json::to_string(waves).expect("waves are plain data"));
+        (audience, self.plan.finish())
+    }
+}
+
 /// Feeds a hash so that no two different inputs feed the same bytes: every length and every choice is told.
-pub(super) struct Feed(Sha256);
+struct Feed(Sha256);
 
 impl Feed {
     /// The name keeps digests of different things, and of later formats, apart.
-    pub(super) fn new(name: &str) -> Self {
+    fn new(name: &str) -> Self {
         let mut feed = Self(Sha256::new());
         feed.text(name);
         feed
     }
 
-    pub(super) fn header(&mut self, header: &RunHeader) {
+    fn header(&mut self, header: &RunHeader) {
         for text in [
             &header.run_id,
             &header.campaign,
@@ -53,12 +100,12 @@ impl Feed {
         self.number(u64::from(header.delivery.timeout.subsec_nanos()));
     }
 
-    pub(super) fn number(&mut self, number: u64) {
+    fn number(&mut self, number: u64) {
         self.bytes(&number.to_le_bytes());
     }
 
     /// Bytes of a length that is always the same.
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+    fn bytes(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
@@ -67,12 +114,12 @@ impl Feed {
         self.number(number);
     }
 
-    pub(super) fn text(&mut self, text: &str) {
+    fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
         self.bytes(text.as_bytes());
     }
 
-    pub(super) fn finish(self) -> [u8; 32] {
+    fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }
 }

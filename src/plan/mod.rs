@@ -15,8 +15,10 @@
 //! Messages are told apart by the first 128 bits of their SHA-256. Two different ones would have to share them for a
 //! recipient to get another's message: one chance in 10^24 for ten million messages.
 
+pub mod approval;
 mod batches;
 mod build;
+pub mod change;
 mod content;
 pub mod cost;
 pub mod digest;
@@ -53,8 +55,8 @@ use warning::Warning;
 /// Most accounts of one call (trtc.io document 67553).
 pub const MAX_RECIPIENTS_A_CALL: u16 = 500;
 
-/// What a message is known by: the first 128 bits of its SHA-256.
-type Key = [u8; 16];
+/// What a message is known by: the first 128 bits of the SHA-256 of its JSON text.
+pub type Key = [u8; 16];
 
 /// Has another run used a MsgRandom with a DataId? The run's own earlier plan does not count, or the same inputs would
 /// not give the same plan.
@@ -118,6 +120,8 @@ impl RunHeader {
 pub struct Plan {
     header: RunHeader,
     stats: Stats,
+    /// The columns of the audience that messages and waves come from.
+    columns: Vec<String>,
     /// Recipients of the audience who are in no wave.
     skipped: BTreeMap<NoWave, u64>,
     waves: Vec<Wave>,
@@ -159,6 +163,11 @@ impl Plan {
     /// What became of the rows of the audience.
     pub fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    /// The columns of the audience that the digest names: those that messages and waves come from.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// Recipients of the audience who are in no wave, by the reason.

@@ -1,21 +1,36 @@
 //! What a person or a script is told of a plan, as data. What it looks like is decided in `report`.
 
-use serde::{Serialize, Serializer, ser::Error as _};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
 use super::Plan;
+use super::change::{Change, Past};
 use super::cost::Cost;
+use super::gate::Verdict;
 use super::warning::{Warning, warnings};
 use crate::audience::Stats;
 use crate::campaign::Rate;
 
-/// The name and version of the JSON form of [`Summaries`].
+/// The name and version of the JSON form of [`Summaries`]. Keys may be added to a version; none is taken away or
+/// changes its meaning.
 pub const FORMAT: &str = "pushplan.plan/1";
 
+/// The published schema of [`Summaries`]: the file's name and its content.
+pub fn schema() -> (&'static str, String) {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<Summaries>();
+    schema.insert("title".to_owned(), FORMAT.into());
+    ("plan.output.1.schema.json", format!("{:#}\n", schema.to_value()))
+}
+
 /// `plan --format json`: the plans of all campaigns that are due.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summaries {
-    format: &'static str,
+    /// Name and version of this form.
+    #[schemars(extend("const" = FORMAT))]
+    format: String,
     /// One a run.
     pub runs: Vec<Summary>,
 }
@@ -23,12 +38,12 @@ pub struct Summaries {
 impl Summaries {
     /// The document for these runs.
     pub fn new(runs: Vec<Summary>) -> Self {
-        Self { format: FORMAT, runs }
+        Self { format: FORMAT.to_owned(), runs }
     }
 }
 
 /// What one run would do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {
     /// The run's id.
     pub run: String,
@@ -39,6 +54,7 @@ pub struct Summary {
     /// The app's name.
     pub app: String,
     /// When what is not sent yet is no longer sent; RFC 3339.
+    #[schemars(with = "Option<String>")]
     pub expires_at: Option<jiff::Timestamp>,
     /// Accounts that get a push.
     pub recipients: u64,
@@ -58,6 +74,13 @@ pub struct Summary {
     pub samples: Vec<Sample>,
     /// What the author should know before this is sent.
     pub warnings: Vec<Warning>,
+    /// The gates that are closed, and whether they refuse the run.
+    pub gates: Vec<Verdict>,
+    /// What changes against the last run of the campaign; null where there is none.
+    pub change: Option<Change>,
+    /// What `apply --expect` takes: the run's id, the first digits of the digests of content and audience, and the
+    /// number of recipients.
+    pub approval: String,
     /// Digest of the content.
     pub content_digest: String,
     /// Digest of the audience.
@@ -67,12 +90,13 @@ pub struct Summary {
 }
 
 /// One recipient with what they would get.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// The UserID, as it is.
     pub account: String,
     /// The OfflinePushInfo: JSON text here, a JSON object where it is serialized.
-    #[serde(serialize_with = "as_json")]
+    #[serde(serialize_with = "as_json", deserialize_with = "from_json")]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub message: String,
 }
 
@@ -80,9 +104,13 @@ fn as_json<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> 
     serde_json::from_str::<&RawValue>(text).map_err(S::Error::custom)?.serialize(serializer)
 }
 
+fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Box::<RawValue>::deserialize(deserializer)?.get().to_owned())
+}
+
 impl Plan {
-    /// What is told of the plan, at its app's rate.
-    pub fn summary(&self, rate: &Rate) -> Summary {
+    /// What is told of the plan, at its app's rate, with what the gates say and what earlier runs bear on it.
+    pub fn summary(&self, rate: &Rate, gates: &[Verdict], past: &Past) -> Summary {
         let personalisation = Cost::of(self, rate);
         let calls = self.calls();
         let first = self.header.first_batch;
@@ -105,6 +133,9 @@ impl Plan {
             personalisation,
             data_ids: named.into_iter().map(|batch| (self.data_id)(batch)).collect(),
             samples: self.totals.samples.clone(),
+            gates: gates.to_vec(),
+            change: past.last.as_ref().map(|last| self.change(last)),
+            approval: self.approval().to_string(),
             content_digest: self.header.content_digest.clone(),
             audience_digest: self.audience_digest(),
             digest: self.digest(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::change::Past;
 use super::summary::Summaries;
 use super::*;
 use crate::audience::{Audience, Bounds, Value};
@@ -353,7 +354,11 @@ fn a_msg_random_that_another_run_used_with_the_same_data_id_is_avoided() {
 #[test]
 fn an_empty_audience_is_a_plan_without_batches() {
     let plan = plan_of(&[]);
-    let summary = plan.summary(&Rate { calls_per_second: Some(30.0), recipients_per_second: None });
+    let summary = plan.summary(
+        &Rate { calls_per_second: Some(30.0), recipients_per_second: None },
+        &[],
+        &Past::default(),
+    );
     assert_eq!((plan.calls(), summary.recipients, summary.seconds_at_rate), (0, 0, 0.0));
     assert!(summary.data_ids.is_empty() && summary.samples.is_empty());
     assert!(!summary.personalisation.is_worth_a_warning());
@@ -365,7 +370,11 @@ fn the_summary_names_the_column_that_costs_the_calls() {
     let rows: Vec<_> = (0..26_u8)
         .flat_map(|n| people(20, &char::from(b'a' + n).to_string(), if n % 2 == 0 { "A" } else { "B" }))
         .collect();
-    let summary = plan_of(&rows).summary(&Rate { calls_per_second: Some(2.0), recipients_per_second: None });
+    let summary = plan_of(&rows).summary(
+        &Rate { calls_per_second: Some(2.0), recipients_per_second: None },
+        &[],
+        &Past::default(),
+    );
     let cost = &summary.personalisation;
     assert_eq!((summary.calls, cost.calls_alike, cost.factor), (26, 2, 13.0));
     let columns: Vec<_> = cost.columns.iter().map(|c| (c.column.as_str(), c.calls_without)).collect();
@@ -380,14 +389,17 @@ fn the_summary_names_the_column_that_costs_the_calls() {
 fn many_small_calls_are_worth_a_warning() {
     let rows: Vec<_> = (0..101).map(|n| (format!("u{n}"), "a".to_owned(), format!("c{n}"))).collect();
     let rate = Rate { calls_per_second: Some(10.0), recipients_per_second: None };
-    assert!(plan_of(&rows).summary(&rate).personalisation.is_worth_a_warning());
-    assert!(!plan_of(&rows[1..]).summary(&rate).personalisation.is_worth_a_warning());
+    assert!(plan_of(&rows).summary(&rate, &[], &Past::default()).personalisation.is_worth_a_warning());
+    assert!(!plan_of(&rows[1..]).summary(&rate, &[], &Past::default()).personalisation.is_worth_a_warning());
 }
 
 /// Scripts rest on these names.
 #[test]
 fn the_json_of_a_plan() {
-    let summary = plan_of(&people(501, "a", "A"))
-        .summary(&Rate { calls_per_second: Some(4.0), recipients_per_second: None });
+    let summary = plan_of(&people(501, "a", "A")).summary(
+        &Rate { calls_per_second: Some(4.0), recipients_per_second: None },
+        &[],
+        &Past::default(),
+    );
     insta::assert_snapshot!(serde_json::to_string_pretty(&Summaries::new(vec![summary])).unwrap());
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::content::Content;
-use super::digest::Feed;
+use super::digest::Digests;
 use super::predict::Sizes;
 use super::summary::Sample;
 use super::{BATCHES_MAX, Error, Plan, Taken};
@@ -26,12 +26,8 @@ pub(super) struct Totals {
 
 impl Plan {
     /// Counts the batches, finds their MsgRandoms, and takes the digests.
-    ///
-    /// The audience's digest is over the carried columns' names and, in sending order, what each batch sends to whom.
-    /// The plan's is over that and everything else that apply would do.
     pub(super) fn count<C: Content>(
         &mut self,
-        columns: &[String],
         content: &C,
         taken: Option<Taken<'_>>,
     ) -> Result<(), Error<C::Error>>
@@ -40,13 +36,7 @@ impl Plan {
     {
         let mut totals = Totals { waves: vec![Sizes::new(); self.waves.len()], ..Totals::default() };
         let mut choices = std::collections::BTreeMap::new();
-        let mut audience = Feed::new("pushplan.audience/2");
-        let mut plan = Feed::new("pushplan.plan/2");
-        plan.header(&self.header);
-        audience.number(columns.len() as u64);
-        for column in columns {
-            audience.text(column);
-        }
+        let mut digests = Digests::new(&self.header, &self.columns);
         let mut batches = self.batches();
         while let Some(batch) = batches.next()? {
             let number = batch.number;
@@ -61,7 +51,7 @@ impl Plan {
             }
             if batch.begins_message {
                 totals.messages += 1;
-                audience.bytes(&batch.key);
+                digests.message(&batch.key);
                 if totals.samples.len() < SAMPLES {
                     let accounts: Vec<String> =
                         serde_json::from_str(batch.accounts_json).expect("the accounts of a batch are JSON");
@@ -71,14 +61,9 @@ impl Plan {
             }
             totals.sizes.push(batch.recipients);
             totals.waves[batch.wave as usize].push(batch.recipients);
-            audience.text(batch.accounts_json);
-            plan.number(u64::from(batch.wave) << 32 | u64::from(msg_random));
-            plan.text(&data_id);
+            digests.batch(batch.accounts_json, batch.wave, msg_random, &data_id);
         }
-        totals.audience_digest = audience.finish();
-        plan.bytes(&totals.audience_digest);
-        plan.text(&serde_json::to_string(&self.waves).expect("waves are plain data"));
-        totals.digest = plan.finish();
+        (totals.audience_digest, totals.digest) = digests.finish(&self.waves);
         self.choices = choices;
         self.totals = totals;
         Ok(())

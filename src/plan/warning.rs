@@ -2,22 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use super::cost::Cost;
 use crate::message::LengthWarning;
 
 /// Something that is allowed, and perhaps not meant.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Warning {
     /// A vendor cuts what is longer than its limit.
     Length {
         /// The vendor; `all` for the advice on `Ext`.
-        vendor: &'static str,
+        vendor: String,
         /// The vendor's key, or `payload`.
-        field: &'static str,
+        field: String,
         /// The limit: UTF-16 code units of `Title` and `Desc`, else bytes.
         limit: usize,
         /// The longest that a recipient would get.
@@ -83,14 +84,16 @@ impl Lengths {
     }
 
     pub(super) fn finish(self) -> Vec<Warning> {
-        let warning = |((vendor, field, limit), (longest, recipients))| Warning::Length {
-            vendor,
-            field,
-            limit,
-            longest,
-            recipients,
-        };
-        self.0.into_iter().map(warning).collect()
+        let lengths = self.0.into_iter();
+        lengths
+            .map(|((vendor, field, limit), (longest, recipients))| Warning::Length {
+                vendor: vendor.to_owned(),
+                field: field.to_owned(),
+                limit,
+                longest,
+                recipients,
+            })
+            .collect()
     }
 }
 

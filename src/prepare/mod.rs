@@ -14,7 +14,7 @@ use crate::audience::{self, Access, Keep, Reading};
 use crate::campaign::{Campaign, schedule};
 use crate::diagnostic::Diagnostics;
 use crate::message::{DataId, RenderError, Templates};
-use crate::plan::{self, Plan, RunHeader, Stage, gate};
+use crate::plan::{self, Plan, RunHeader, Stage};
 use said::Said;
 
 /// Why there is no plan. Nothing was sent.
@@ -38,14 +38,6 @@ pub enum Error {
         campaign: String,
         /// Why not.
         source: plan::Error<RenderError>,
-    },
-    /// The audience is outside `audience.expect`.
-    #[error("{run}: {refused}")]
-    Gate {
-        /// The run.
-        run: String,
-        /// The numbers.
-        refused: gate::Refused,
     },
 }
 
@@ -113,10 +105,8 @@ pub fn prepare(
     // No other run's DataId has this run's name in it, and a look for each of a million batches takes its time.
     let taken = (!data_id.names(&constants)).then_some(taken);
     let said = Said::new(campaign, occurrence, templates, data_id, &carried);
-    let run = header.run_id.clone();
     let plan = plan::build(header, &audience, said, taken, &|stage| progress(Progress::Building(stage)))
         .map_err(|source| Error::Plan { campaign: campaign.id.clone(), source })?;
-    gate::expect(&campaign.audience, plan.stats()).map_err(|refused| Error::Gate { run, refused })?;
     progress(Progress::Done(audience.spilled()));
     Ok(plan)
 }

@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod diagnostics;
 pub mod events;
 pub mod failures;
+pub mod markdown;
 pub mod number;
 pub mod plan;
 pub mod planning;

@@ -9,8 +9,15 @@ use super::number::{duration, grouped};
 use crate::calendar::Calendar;
 use crate::executor::Pause;
 use crate::plan::RunHeader;
+use crate::plan::change::{Change, TextChange};
+use crate::plan::gate::Verdict;
 use crate::plan::summary::{Sample, Summaries, Summary};
-use crate::state::{Run, RunStatus, Tally};
+use crate::state::{Identity, Run, RunStatus, Tally};
+
+/// Plans in full, one below the other.
+pub fn texts(summaries: &Summaries) -> String {
+    summaries.runs.iter().map(text).collect()
+}
 
 /// One plan in full.
 pub fn text(summary: &Summary) -> String {
@@ -43,16 +50,78 @@ pub fn text(summary: &Summary) -> String {
     for (index, warning) in summary.warnings.iter().enumerate() {
         line(if index == 0 { "warnings" } else { "" }, warning.to_string());
     }
+    for (index, verdict) in summary.gates.iter().enumerate() {
+        line(if index == 0 { "gates" } else { "" }, gate_text(verdict));
+    }
+    if let Some(change) = &summary.change {
+        line("changes", change_text(summary, change));
+        for TextChange { field, before, now } in &change.texts {
+            line("", format!("{field}: {before} → {now}"));
+        }
+    }
     line("digests", format!("content  {}", summary.content_digest));
     line("", format!("audience {}", summary.audience_digest));
     line("", format!("plan     {}", summary.digest));
+    line("approval", summary.approval.clone());
     text
 }
 
+fn gate_text(Verdict { gate, refused, reason }: &Verdict) -> String {
+    format!("{gate}: {}; {reason}", if *refused { "refused" } else { "passed" })
+}
+
+/// What changes against the last run, but for the texts.
+pub(super) fn change_text(summary: &Summary, change: &Change) -> String {
+    let (before, now) = (change.recipients, summary.recipients);
+    let sign = if now < before { "-" } else { "+" };
+    let by = grouped(now.abs_diff(before));
+    let percent = 100.0 * now.abs_diff(before) as f64 / before.max(1) as f64;
+    let content = if change.content { "other content" } else { "the same content" };
+    format!(
+        "{content}, {sign}{by} recipients ({sign}{percent:.1}%) against {} of {:.0}",
+        change.run, change.frozen_at
+    )
+}
+
+/// The gates that refuse a run.
+pub fn gates_refused(run: &str, refused: &[&Verdict]) -> String {
+    refused
+        .iter()
+        .map(|Verdict { gate, reason, .. }| format!("{run}: gate {gate} refuses it: {reason}\n"))
+        .collect()
+}
+
+/// Why nothing is sent, from [`gates_refused`].
+pub fn refused(runs: &[String]) -> String {
+    format!(
+        "{}Nothing was sent. Mend it, or send it all the same with `apply --override GATE --reason TEXT`.",
+        runs.concat()
+    )
+}
+
+/// Where a saved plan comes from, below it.
+pub fn saved(version: &str, made_at: Timestamp, state: Option<&Identity>) -> String {
+    let state = match state {
+        Some(Identity { lineage, serial }) => format!("beside the state {lineage} at serial {serial}"),
+        None => "where there was no state".to_owned(),
+    };
+    format!("saved {made_at:.0} by pushplan {version}, {state}\n")
+}
+
+/// Why a plan file or an approval is no longer good for sending.
+pub fn stale(what: &str, differences: &[String], then: &str) -> String {
+    format!("{what} is stale; nothing was sent\n  {}\n{then}", differences.join("\n  "))
+}
+
 fn sample_text(sample: &Sample) -> String {
+    format!("{}: {}", sample.account, message_text(sample))
+}
+
+/// Title and body.
+pub(super) fn message_text(sample: &Sample) -> String {
     let message: Value = serde_json::from_str(&sample.message).unwrap_or_default();
     let field = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
-    format!("{}: {} | {}", sample.account, field("Title"), field("Desc"))
+    format!("{} | {}", field("Title"), field("Desc"))
 }
 
 /// All plans, for machines, and the calendar where it was asked for.

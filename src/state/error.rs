@@ -162,6 +162,14 @@ pub enum Error {
         /// What does not fit.
         what: String,
     },
+    /// A plan file that cannot be sent or shown.
+    #[error("the plan file {path} cannot be used: {what}\nNothing was sent. Make it anew with `pushplan plan -o`.", path = .path.display())]
+    PlanFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
     /// A change that does not fit the batch's status.
     #[error(transparent)]
     Illegal(#[from] IllegalChange),

@@ -9,9 +9,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
-use super::{Batch, Change, Hold, Note, Run, RunEvent};
+use super::{Batch, Change, Hold, Note, PlanFile, Run, RunEvent};
 use crate::campaign::schedule::Wave;
 use crate::outcome::{Answer, FailedAccount};
 use crate::plan::{Plan, RunHeader};
@@ -54,7 +55,7 @@ pub struct BatchNote {
 }
 
 /// Which state this is: a copy has the same lineage, and the copy that was written last has the higher serial.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// Drawn when the state was made.
     pub lineage: String,
@@ -110,6 +111,16 @@ pub trait Store: Send {
 
     /// Writes a run whole: waves, messages, batches, accounts.
     fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()>;
+
+    /// Writes all runs of a plan file whole, or none of them, each with its note.
+    ///
+    /// # Errors
+    /// Also where what the file holds is not what its digests say.
+    fn freeze_saved(&mut self, file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> Result<()>;
+
+    /// The JSON text of a run's message, counted from 0 in the order in which they were first sent; `None` where the run
+    /// has no such message.
+    fn message(&self, run: &str, number: u32) -> Result<Option<String>>;
 
     /// The waves of a run, by the index that its batches name; at least one.
     fn waves(&self, run: &str) -> Result<Vec<Wave>>;

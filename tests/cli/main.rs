@@ -10,6 +10,7 @@ mod clock;
 #[path = "../support/code_host.rs"]
 mod code_host;
 mod events;
+mod gates;
 mod init;
 mod manual;
 mod operator;
@@ -20,6 +21,8 @@ mod place;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod postgres;
+mod review;
+mod saved;
 mod secrets;
 mod sources;
 mod state;

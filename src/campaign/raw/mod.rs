@@ -19,7 +19,10 @@ pub use audience::{RawAudience, RawFormat, RawPostgres, RawSource};
 pub use filter::{RawFilter, RawOperators, RawScalar, RawTest};
 pub use message::RawMessage;
 pub use vendor::{IntoNode, Misplaced};
-pub use workspace::{RawApp, RawPace, RawRate, RawSecretKey, RawState, RawWorkspace, Unlimited};
+pub use workspace::{
+    RawApp, RawGates, RawPace, RawRate, RawRequired, RawSecretKey, RawSendingHours, RawState, RawWorkspace,
+    Unlimited,
+};
 
 /// What a campaign's or an app's name may look like.
 pub const NAME: &str = "^[a-z0-9-]{1,40}$";

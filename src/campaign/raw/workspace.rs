@@ -18,6 +18,8 @@ pub struct RawWorkspace {
     pub apps: Option<BTreeMap<String, RawApp>>,
     /// Where it is recorded what was sent. Default: `{ sqlite: .pushplan/state.db }`.
     pub state: Option<RawState>,
+    /// What a run must keep to before it may be sent. What is not written here refuses nothing.
+    pub gates: Option<RawGates>,
     /// Folders that hold campaigns, relative to this file. Default: `[campaigns]`.
     #[schemars(length(min = 1), inner(length(min = 1)))]
     pub campaigns: Option<Vec<String>>,
@@ -110,6 +112,58 @@ pub struct RawState {
     /// A PostgreSQL database that several machines share. Here stands where its connection string is found, for it
     /// holds a password.
     pub postgres: Option<RawSecretKey>,
+}
+
+/// What a run must keep to. `plan` says how it stands, and exits with 6 where a gate refuses.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Gates")]
+pub struct RawGates {
+    /// Most recipients of a run.
+    #[schemars(example = 2_000_000)]
+    pub max_recipients: Option<u64>,
+    /// Most recipients of an app in all its runs that were begun within 24 hours.
+    #[schemars(example = 5_000_000)]
+    pub max_recipients_per_day: Option<u64>,
+    /// By how much the audience may be larger than that of the campaign's last run.
+    #[schemars(regex(pattern = super::super::units::SHARE), example = &"50%")]
+    pub max_growth: Option<String>,
+    /// How many times the calls of one message for everybody a run may take.
+    #[schemars(range(min = 1), example = 20)]
+    pub max_personalisation: Option<f64>,
+    /// `true`: the calls must fit into the windows of their run at the app's rate.
+    pub fits_window: Option<bool>,
+    /// Keys that every campaign must have.
+    #[schemars(length(min = 1), example = &["owner", "description"])]
+    pub require: Option<Vec<RawRequired>>,
+    /// The hours of a day in which calls may leave.
+    pub sending_hours: Option<RawSendingHours>,
+    /// `true`: a text is refused that a phone vendor would cut.
+    pub vendor_lengths: Option<bool>,
+}
+
+/// A key that may be left out unless a gate asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Required")]
+pub enum RawRequired {
+    /// Who answers for it.
+    Owner,
+    /// What it is for.
+    Description,
+}
+
+/// Hours of a day.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "SendingHours", extend("required" = ["between", "timezone"]))]
+pub struct RawSendingHours {
+    /// From a time of day to another one.
+    #[schemars(regex(pattern = crate::campaign::schedule::QUIET_HOURS), example = &"09:00-21:00")]
+    pub between: Option<String>,
+    /// Whose clock shows them, by IANA name; for campaigns with `local_time`, each recipient's own.
+    #[schemars(example = &"Europe/Berlin")]
+    pub timezone: Option<String>,
 }
 
 /// Each branch's first key is the one that chooses it; what follows is needed with it.

@@ -46,10 +46,15 @@ impl QuietHours {
         Ok(Self { from, until })
     }
 
+    /// The hours between these: those of the day that are not quiet become so.
+    pub(in crate::campaign) fn others(self) -> Self {
+        Self { from: self.until, until: self.from }
+    }
+
     /// What the quiet hours of a zone leave of `[from, until)`: windows in order, each of some length, apart from each
     /// other. In none of their instants does the zone's clock show a time within the quiet hours: where the clocks
     /// go back over the end of the hours, they end with the second pass.
-    pub(super) fn cut(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Window> {
+    pub(in crate::campaign) fn cut(&self, zone: &TimeZone, from: Timestamp, until: Timestamp) -> Vec<Window> {
         let mut windows = Vec::new();
         let mut open = from;
         let mut push = |opens_at: Timestamp, closes_at: Timestamp| {

@@ -12,6 +12,7 @@ mod database;
 mod dump;
 mod query;
 mod rows;
+mod saved;
 mod store;
 mod verify;
 mod write;

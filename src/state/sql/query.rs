@@ -160,7 +160,11 @@ pub(super) fn calls(
 }
 
 pub(super) fn message(database: &dyn Database, run: i64, number: u32) -> Result<String, Fault> {
-    database.one("SELECT json FROM message WHERE run = ?1 AND number = ?2", &cells![run, number], |row| {
+    find_message(database, run, number)?.ok_or_else(|| unreadable(format!("message {number} is missing")))
+}
+
+pub(super) fn find_message(database: &dyn Database, run: i64, number: u32) -> Result<Option<String>, Fault> {
+    database.find("SELECT json FROM message WHERE run = ?1 AND number = ?2", &cells![run, number], |row| {
         row.get(0)
     })
 }

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 
 use super::database::{Database, cells};
 use super::write::NewRun;
-use super::{OpenRun, SqlStore, amend, query, verify, write};
+use super::{OpenRun, SqlStore, amend, query, saved, verify, write};
 use crate::campaign::schedule::Wave;
 use crate::outcome::Answer;
 use crate::plan::{Plan, RunHeader};
 use crate::state::error::{Error, Result};
 use crate::state::{
-    Attempt, Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, Run, RunEvent, SkipReason,
-    Status, Store,
+    Attempt, Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Run, RunEvent,
+    SkipReason, Status, Store,
 };
 
 impl<D: Database + 'static> Store for SqlStore<D> {
@@ -85,18 +85,25 @@ impl<D: Database + 'static> Store for SqlStore<D> {
 
     fn freeze(&mut self, plan: &Plan, note: &Note, now: Timestamp) -> Result<()> {
         self.transaction("freeze the run", true, |database| {
-            let run = NewRun {
-                header: plan.header(),
-                audience_digest: &plan.audience_digest(),
-                plan_digest: &plan.digest(),
-                recipients: plan.recipients(),
-                hold: None,
-            };
-            let id = write::insert_run(database, &run, now)?;
-            write::insert_batches(database, id, plan, 0)?;
+            let id = write::insert_plan(database, plan, now)?;
             write::event(database, id, "frozen", note, now)
         })?;
         self.write_watermark()
+    }
+
+    fn freeze_saved(&mut self, file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> Result<()> {
+        self.transaction("freeze the runs", true, |database| {
+            for run in file.runs()? {
+                let id = saved::copy_run(file, &run, database, now)?;
+                write::event(database, id, "frozen", &note(&run.id), now)?;
+            }
+            Ok(())
+        })?;
+        self.write_watermark()
+    }
+
+    fn message(&self, run: &str, number: u32) -> Result<Option<String>> {
+        query::find_message(&self.database, self.run_id(run)?, number).map_err(self.failed("read a message"))
     }
 
     fn waves(&self, run: &str) -> Result<Vec<Wave>> {

@@ -13,6 +13,9 @@ use crate::state::{BatchState, Change, Hold, Note, Tally};
 /// Rows that are handed to the database at once. More gains nothing: their texts are in memory until then.
 const CHUNK: usize = 256;
 
+/// With run, number and JSON text.
+pub(super) const INSERT_MESSAGE: &str = "INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)";
+
 /// A run without its batches.
 pub(super) struct NewRun<'a> {
     pub(super) header: &'a RunHeader,
@@ -48,6 +51,20 @@ pub(super) fn insert_run(database: &dyn Database, run: &NewRun<'_>, now: Timesta
     )
 }
 
+/// A run with everything that its plan holds. Gives the run's row id.
+pub(super) fn insert_plan(database: &dyn Database, plan: &Plan, now: Timestamp) -> Result<i64, Fault> {
+    let run = NewRun {
+        header: plan.header(),
+        audience_digest: &plan.audience_digest(),
+        plan_digest: &plan.digest(),
+        recipients: plan.recipients(),
+        hold: None,
+    };
+    let id = insert_run(database, &run, now)?;
+    insert_batches(database, id, plan, 0)?;
+    Ok(id)
+}
+
 /// The plan's messages, numbered from `first_message` on, its waves and its batches. A wave that the run has already
 /// is not written again.
 pub(super) fn insert_batches(
@@ -57,7 +74,7 @@ pub(super) fn insert_batches(
     first_message: u32,
 ) -> Result<(), Fault> {
     let waves = insert_waves(database, run, plan.waves())?;
-    let mut messages = Inserts::new(database, "INSERT INTO message (run, number, json) VALUES (?1, ?2, ?3)");
+    let mut messages = Inserts::new(database, INSERT_MESSAGE);
     let mut insert = BatchInsert::new(database, run);
     let mut batches = plan.batches();
     while let Some(batch) = batches.next()? {
@@ -80,7 +97,7 @@ pub(super) fn insert_batches(
 }
 
 /// The number that each of these waves has in the run.
-fn insert_waves(database: &dyn Database, run: i64, waves: &[Wave]) -> Result<Vec<u32>, Fault> {
+pub(super) fn insert_waves(database: &dyn Database, run: i64, waves: &[Wave]) -> Result<Vec<u32>, Fault> {
     let mut known = query::waves(database, run)?;
     let mut numbers = Vec::with_capacity(waves.len());
     for wave in waves {
@@ -143,18 +160,18 @@ impl<'d> BatchInsert<'d> {
 }
 
 /// One statement for many rows, which are handed over in chunks.
-struct Inserts<'d> {
+pub(super) struct Inserts<'d> {
     database: &'d dyn Database,
     sql: &'static str,
     rows: Vec<Vec<Cell<'static>>>,
 }
 
 impl<'d> Inserts<'d> {
-    fn new(database: &'d dyn Database, sql: &'static str) -> Self {
+    pub(super) fn new(database: &'d dyn Database, sql: &'static str) -> Self {
         Self { database, sql, rows: Vec::with_capacity(CHUNK) }
     }
 
-    fn push(&mut self, row: Vec<Cell<'static>>) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, row: Vec<Cell<'static>>) -> Result<(), Fault> {
         self.rows.push(row);
         if self.rows.len() < CHUNK {
             return Ok(());
@@ -164,7 +181,7 @@ impl<'d> Inserts<'d> {
         Ok(())
     }
 
-    fn finish(self) -> Result<(), Fault> {
+    pub(super) fn finish(self) -> Result<(), Fault> {
         self.database.execute_each(self.sql, &self.rows)
     }
 }

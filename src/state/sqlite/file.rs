@@ -43,6 +43,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Option<Connection>> {
     Ok(Some(connection))
 }
 
+/// Opens a plan file to read it.
+pub(super) fn open_plan(path: &Path) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    format::check_plan(&connection, path)?;
+    Ok(connection)
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
     let failed = |source| error(path, "open the file", source);
     let connection =
@@ -60,7 +67,18 @@ fn create(path: &Path) -> Result<()> {
         let what = format!("the file is gone, and its journal {} is still there", journal.display());
         return Err(Error::Damaged { place: path.display().to_string(), what });
     }
-    let fresh = beside(path, ".new");
+    drop(begin(path, APPLICATION_ID, "")?);
+    put_in_place(path)
+}
+
+/// The name under which a file is made.
+pub(super) fn fresh(path: &Path) -> PathBuf {
+    beside(path, ".new")
+}
+
+/// Makes a file of the newest format, and further tables, under the name [`fresh`].
+pub(super) fn begin(path: &Path, application_id: i64, further_tables: &str) -> Result<Connection> {
+    let fresh = fresh(path);
     for leftover in [&fresh, &beside(&fresh, "-journal")] {
         match std::fs::remove_file(leftover) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -73,13 +91,17 @@ fn create(path: &Path) -> Result<()> {
     let lineage = format!("{:032x}", fastrand::u128(..));
     connection
         .execute_batch(&format!(
-            "BEGIN; {SCHEMA} INSERT INTO identity VALUES (1, '{lineage}', 0, NULL);
-             PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; COMMIT;"
+            "BEGIN; {SCHEMA} {further_tables} INSERT INTO identity VALUES (1, '{lineage}', 0, NULL);
+             PRAGMA application_id={application_id}; PRAGMA user_version={FORMAT}; COMMIT;"
         ))
         .map_err(|source| error(path, "create the tables", source))?;
-    drop(connection);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::rename(&fresh, path)
+    Ok(connection)
+}
+
+/// Gives a file that was begun its name. Everything was committed, and so is on the disk.
+pub(super) fn put_in_place(path: &Path) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::rename(fresh(path), path)
         .and_then(|()| std::fs::File::open(folder)?.sync_all())
         .map_err(io(path, "create"))
 }

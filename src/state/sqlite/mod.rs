@@ -77,6 +77,23 @@ impl SqliteStore {
         Ok(file::open_to_read(path)?.map(|connection| Self::of(path, connection)))
     }
 
+    /// Begins a plan file, under another name until [`SqliteStore::finish_plan_file`].
+    pub(super) fn begin_plan_file(path: &Path) -> Result<Self> {
+        let connection = file::begin(path, format::PLAN_APPLICATION_ID, format::PLAN_TABLE)?;
+        Ok(Self::of(&file::fresh(path), connection))
+    }
+
+    /// Closes a plan file and gives it its name.
+    pub(super) fn finish_plan_file(self, path: &Path) -> Result<()> {
+        drop(self);
+        file::put_in_place(path)
+    }
+
+    /// Opens a plan file to read it.
+    pub(super) fn open_plan_file(path: &Path) -> Result<Self> {
+        Ok(Self::of(path, file::open_plan(path)?))
+    }
+
     fn of(path: &Path, connection: Connection) -> Self {
         Self::new(SqliteFile {
             path: path.to_owned(),

@@ -1,6 +1,9 @@
 //! `pushplan apply`: plans, asks, freezes, sends, and accounts for every recipient.
 
-use std::collections::BTreeMap;
+mod approved;
+mod saved;
+mod send;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,25 +13,24 @@ use super::agenda::{Agenda, Basis};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::{Planned, occurrence_of, plan_all, plan_due, plan_one, summary};
-use super::target::{Target, compare_clocks};
+use super::planning::{Judged, Planned, judge, occurrence_of, plan_all, plan_due, plan_one};
+use super::target::compare_clocks;
 use super::{Global, context, output, who};
-use crate::apply::{News, Order, Runner, Signals};
 use crate::audience::Access;
-use crate::campaign::{FILE_NAME, Workspace, parse_duration};
-use crate::executor::{End, Pause};
-use crate::plan::Plan;
+use crate::campaign::{FILE_NAME, parse_duration, parse_share};
+use crate::plan::approval::Approval;
+use crate::plan::gate::Gate;
 use crate::prepare::Rest;
 use crate::report;
 use crate::report::events::Events;
-use crate::report::progress::Progresses;
-use crate::state::{Run, RunStatus, Store, Tally};
+use crate::state::{Note, PlanFile, Run, Store};
+use send::{account, listen, open_targets, runtime, send};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
-    /// Campaign files, or folders of them; all of the workspace's where none is given
+    /// Campaign files, or folders of them, all of the workspace's where none is given; or a file that `plan -o` has saved
     paths: Vec<PathBuf>,
     /// Send without asking; needed where there is no terminal to ask on
     #[arg(long)]
@@ -42,6 +44,18 @@ pub(super) struct Args {
     /// Only what schedules ask for now and runs that were begun, each campaign by itself: for a timer
     #[arg(long)]
     due: bool,
+    /// Send only what was approved: an approval as `plan` prints it, or a plan's digest; for several runs several
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', conflicts_with_all = ["due", "replan", "wait"])]
+    expect: Vec<Approval>,
+    /// By how much the audience may be larger or smaller than the approved one: 5%
+    #[arg(long, value_name = "SHARE", requires = "expect", default_value = "0%", hide_default_value = true, value_parser = parse_share)]
+    audience_tolerance: f64,
+    /// Send though this gate refuses; several times for several gates
+    #[arg(long = "override", value_name = "GATE", requires = "reason")]
+    overridden: Vec<Gate>,
+    /// Why a gate is overridden, for the run's timeline
+    #[arg(long, value_name = "TEXT", requires = "overridden", default_value = "", hide_default_value = true)]
+    reason: String,
     /// Stay for what becomes due within this time: 30s, 10m
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
     wait: Duration,
@@ -60,6 +74,11 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         })?,
         None => Events::default(),
     };
+    if let [path] = &args.paths[..]
+        && PlanFile::is_one(path)
+    {
+        return saved::run(global, args, path, until, &mut events);
+    }
     let mut exit = Exit::Done;
     loop {
         let round = one_round(global, args, until, &mut events)?;
@@ -68,6 +87,13 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         if round.is_stopped || wait_until(next)? {
             return Ok(exit.worse(Exit::Stopped));
         }
+    }
+}
+
+impl Args {
+    /// What a run's timeline says of its beginning.
+    fn note(&self, judged: &Judged) -> Note {
+        who::note(&judged.overridden(&self.overridden, &self.reason))
     }
 }
 
@@ -88,12 +114,15 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     if args.as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
-    let replans = if args.replan { replan(&mut planned, &context, store.as_ref())? } else { Vec::new() };
+    let replans = if args.replan { replan(&mut planned, &context, store.as_ref(), now)? } else { Vec::new() };
     if !args.due {
         planned.refuse_changed()?;
     }
+    if args.due {
+        planned.set_refused_aside(&args.overridden);
+    }
     if let Some((agenda, _)) = &mut agenda {
-        agenda.note(&context.campaigns, !planned.failed.is_empty(), now);
+        agenda.note(&context.campaigns, !planned.failed.is_empty() || !planned.refused.is_empty(), now);
     }
     let agenda_next = agenda.as_ref().and_then(|(agenda, _)| agenda.next_after(now));
     let next = planned.next(&context.campaigns, now).into_iter().chain(agenda_next).min_by_key(|(_, at)| *at);
@@ -102,22 +131,23 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     } else {
         output::print(&planned.text(&context.workspace))?;
     }
-    for (_, plan) in &replans {
-        output::print(&report::plan::text(&summary(plan, &context.workspace)))?;
+    for (_, judged) in &replans {
+        output::print(&report::plan::text(&judged.summary(&context.workspace)))?;
     }
+    approved::check(&args.expect, args.audience_tolerance, &planned, store.as_ref())?;
+    planned.refuse_gates(replans.iter().map(|(_, judged)| judged), &args.overridden)?;
 
     let mut is_stopped = false;
     if planned.sends_something() {
         let targets = open_targets(&context.workspace, &planned)?;
         runtime()?.block_on(compare_clocks(&targets))?;
         approve(args, &planned)?;
-        let note = who::note("");
-        for plan in &planned.plans {
-            store.freeze(plan, &note, now)?;
-            events.frozen(plan);
+        for judged in &planned.plans {
+            store.freeze(&judged.plan, &args.note(judged), now)?;
+            events.frozen(&judged.plan);
         }
-        for (run, plan) in &replans {
-            store.replan(run, plan, &note, now)?;
+        for (run, judged) in &replans {
+            store.replan(run, &judged.plan, &args.note(judged), now)?;
         }
         settle(store.as_mut(), &planned, now)?;
         write(agenda.as_ref(), &context);
@@ -209,6 +239,7 @@ fn tell_apart(planned: &mut Planned) -> Exit {
     for error in std::mem::take(&mut planned.failed) {
         tell(Failure::prepare(vec![error]));
     }
+    std::mem::take(&mut planned.refused).into_iter().for_each(tell);
     exit
 }
 
@@ -236,7 +267,8 @@ fn replan(
     planned: &mut Planned,
     context: &Context,
     store: &dyn Store,
-) -> Result<Vec<(String, Plan)>, Failure> {
+    now: Timestamp,
+) -> Result<Vec<(String, Judged)>, Failure> {
     let mut replans = Vec::new();
     for (campaign, run) in std::mem::take(&mut planned.changed) {
         let rest =
@@ -244,140 +276,26 @@ fn replan(
         let occurrence = occurrence_of(&campaign, &run);
         let plan = plan_one(&campaign, occurrence, context, Some(&rest), Some(store))
             .map_err(|error| Failure::prepare(vec![error]))?;
-        replans.push((run.id.clone(), plan));
+        replans.push((run.id.clone(), judge(plan, &campaign, context, Some(store), 0, now)?));
         planned.resumes.push(Run { delivery: campaign.delivery, ..run });
     }
     Ok(replans)
 }
 
-/// Secrets are resolved and sandboxes started before anything is frozen: what cannot be sent to should not
-/// leave a run behind.
-fn open_targets(workspace: &Workspace, planned: &Planned) -> Result<BTreeMap<String, Target>, Failure> {
-    let mut targets = BTreeMap::new();
-    let starts = planned.plans.iter().map(|plan| &plan.header().app);
-    for name in starts.chain(planned.resumes.iter().map(|run| &run.app)) {
-        if targets.contains_key(name) {
-            continue;
-        }
-        let Some(app) = workspace.apps.get(name) else {
-            return Err(Failure::Other(format!(
-                "a run of app '{name}' is unfinished, and pushplan.yaml no longer has that app\n\
-                 Put it back, or give the run up with `pushplan cancel`."
-            )));
-        };
-        let target = Target::open(app)?;
-        if let Some(sandbox) = &target.sandbox {
-            output::say(&format!(
-                "app {name} is a sandbox on {}: nothing leaves this machine",
-                sandbox.endpoint()
-            ));
-        }
-        targets.insert(name.clone(), target);
-    }
-    Ok(targets)
-}
-
 fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
-    if args.auto_approve {
+    if args.auto_approve || !args.expect.is_empty() {
         return Ok(());
     }
     let question = report::plan::question(
-        planned.plans.iter().map(Plan::recipients),
+        planned.plans.iter().map(|judged| judged.plan.recipients()),
         planned.resumes.iter().map(|run| run.tally.remaining),
     );
     match output::is_interactive() {
         false => Err(Failure::Usage(
-            "there is no terminal to ask on; add --auto-approve to send without asking".to_owned(),
+            "there is no terminal to ask on; add --auto-approve, or --expect with what was approved, or apply a plan file"
+                .to_owned(),
         )),
         true if output::confirm(&question) => Ok(()),
         true => Err(Failure::Other("not approved; nothing was sent".to_owned())),
     }
-}
-
-/// Sends; says also whether the process was asked to stop.
-fn send(
-    store: Box<dyn Store>,
-    planned: &Planned,
-    targets: &BTreeMap<String, Target>,
-    until: Timestamp,
-    events: &mut Events,
-) -> Result<(Box<dyn Store>, bool), Failure> {
-    let mut orders = Vec::new();
-    let starts = planned.plans.iter().map(|plan| store.run(&plan.header().run_id));
-    for run in planned.resumes.iter().cloned().map(Ok).chain(starts) {
-        let run = run?;
-        let target = &targets[&run.app];
-        events.taken_up(&run);
-        orders.push(Order { client: target.client(run.delivery)?, limits: target.limits(), run });
-    }
-    runtime()?.block_on(async {
-        let signals =
-            listen("stopping: waiting up to 5 s for the calls in flight; once more to stop at once")?;
-        let stay = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO);
-        let mut runner = Runner { signals, who: who::who(), stay };
-        let mut progress = Progresses::new();
-        let mut is_stopped = false;
-        let mut observe = |run: &str, news: News<'_>| {
-            events.news(run, &news);
-            match news {
-                News::Moment(moment) => progress.show(run, moment),
-                News::Begun(_) | News::Settled(..) => {}
-                News::Ended(End::Paused(pause)) => {
-                    is_stopped |= *pause == Pause::Signal;
-                    progress.finish(run, Some(&report::plan::paused(run, pause)));
-                }
-                News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
-            }
-        };
-        let (store, sent) = runner.send(store, orders, &mut observe).await;
-        sent.map_err(Failure::StateWhileSending)?;
-        Ok((store, is_stopped))
-    })
-}
-
-/// One thread for the runner and its calls, beside the journal's: to hand calls from thread to thread costs more than
-/// the calls themselves.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Other(format!("cannot start the runtime: {error}")))
-}
-
-fn listen(announcement: &'static str) -> Result<Signals, Failure> {
-    Signals::listen(announcement)
-        .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))
-}
-
-/// The accounting: a line a run, and the sum as the last line of every apply. A timer's apply accounts for what it has
-/// sent; what was done with before, or is held back, is not news every minute.
-fn account(store: &dyn Store, planned: &Planned, due: bool, events: &mut Events) -> Result<Exit, Failure> {
-    let mut runs: Vec<Run> = Vec::new();
-    let before = planned.held.iter().chain(planned.settled.iter().map(|(run, _)| run));
-    let before = before.chain(planned.waiting.iter().map(|(run, _)| run)).filter(|_| !due);
-    for run in planned.resumes.iter().chain(before) {
-        runs.push(store.run(&run.id)?);
-    }
-    for plan in &planned.plans {
-        runs.push(store.run(&plan.header().run_id)?);
-    }
-    let acted = planned.sends_something();
-    if due && !acted {
-        return Ok(Exit::Done);
-    }
-    let sum: Tally = runs.iter().map(|run| run.tally).sum();
-    for run in &runs {
-        events.tally(run);
-    }
-    events.total(sum);
-    output::print(&report::plan::accounting(&runs, sum))?;
-    // What waits for a later wave is as it should be.
-    let waiting = runs.iter().filter(|run| run.status() == RunStatus::Waiting);
-    let waiting: u64 = waiting.map(|run| run.tally.remaining).sum();
-    Ok(match sum {
-        Tally { remaining, .. } if remaining > waiting => Exit::Stopped,
-        Tally { in_doubt: 1.., .. } => Exit::InDoubt,
-        Tally { failed: 1.., .. } if acted => Exit::SomeFailed,
-        _ => Exit::Done,
-    })
 }
