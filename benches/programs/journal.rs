@@ -16,8 +16,8 @@ use pushplan::executor::Limits;
 use pushplan::outcome::Answer;
 use pushplan::plan::{Plan, RunHeader};
 use pushplan::state::{
-    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, Result, Run, RunEvent, SqliteStore,
-    Store,
+    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run, RunEvent,
+    SqliteStore, Store,
 };
 use pushplan::timpush::{Client, ClientConfig};
 
@@ -80,6 +80,7 @@ impl Store for Forgetful {
             events(run: &str) -> Vec<RunEvent>;
             has_key(msg_random: u32, data_id: &str) -> bool;
             answered() -> HashMap<String, Timestamp>;
+            message(run: &str, number: u32) -> Option<String>;
             waves(run: &str) -> Vec<Wave>;
             hold(run: &str) -> Option<Hold>;
             batches(run: &str) -> u32;
@@ -93,6 +94,7 @@ impl Store for Forgetful {
         writes {
             settle(missed: &[RunHeader], answered: &[(&str, Timestamp)], note: &Note, now: Timestamp) -> ();
             freeze(plan: &Plan, note: &Note, now: Timestamp) -> ();
+            freeze_saved(file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> ();
             take_up(run: &str, note: &Note, now: Timestamp) -> Vec<Batch>;
             payloads(run: &str, batches: RangeInclusive<u32>) -> Vec<(u32, Payload)>;
             decree(run: &str, what: &str, changes: &[Change], note: &Note, now: Timestamp) -> ();

@@ -14,6 +14,7 @@ use crate::diagnostic::Diagnostics;
 
 /// The checked `gates:`. Built only by this module; the default refuses nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a gate of its own")]
 #[non_exhaustive]
 pub struct Gates {
     /// Most recipients of a run.

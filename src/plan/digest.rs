@@ -37,7 +37,9 @@ impl Digests {
         let mut plan = Feed::new("pushplan.plan/2");
         plan.header(header);
         audience.number(columns.len() as u64);
-        columns.iter().for_each(|column| audience.text(column));
+        for column in columns {
+            audience.text(column);
+        }
         Self { audience, plan }
     }
 

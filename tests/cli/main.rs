@@ -21,6 +21,7 @@ mod place;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod postgres;
+mod rehearsal;
 mod review;
 mod saved;
 mod secrets;
