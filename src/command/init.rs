@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Global, output};
-use crate::campaign::schema;
+use super::{Global, output, schema};
 
 /// What is made, by its path in the repository; the schemas come with it.
 const FILES: [(&str, &str); 10] = [

@@ -31,7 +31,7 @@ enum Which {
 }
 
 /// Every schema: the file's name and its content.
-fn files() -> Vec<(&'static str, String)> {
+pub(super) fn files() -> Vec<(&'static str, String)> {
     let mut files = schema::files();
     files.push(summary::schema());
     files

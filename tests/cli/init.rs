@@ -2,6 +2,7 @@
 //! and a sandbox on loopback.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -209,18 +210,9 @@ fn filled(text: &str, values: &BTreeMap<String, String>) -> String {
     filled
 }
 
-/// The program, at a path. Until it knows `plan --format markdown` and `apply --expect` itself, these are told it otherwise.
-fn install(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let script = "#!/bin/sh\nskip=\nfor arg do\n  shift\n  if [ -n \"$skip\" ]; then skip=; continue; fi\n  \
-                  case \"$arg\" in --expect) skip=1; continue;; markdown) arg=text;; esac\n  set -- \"$@\" \"$arg\"\ndone\n";
-    std::fs::write(path, format!("{script}exec {} \"$@\"\n", env!("CARGO_BIN_EXE_pushplan"))).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
 /// A release as the packaging makes it, by its address and checksum: an archive that holds the program.
 fn release(bench: &Bench) -> (String, String) {
-    install(&bench.path("pushplan"));
+    symlink(env!("CARGO_BIN_EXE_pushplan"), bench.path("pushplan")).unwrap();
     let archive = bench.path("release.tar.gz");
     let pack = "tar -czf release.tar.gz pushplan && rm pushplan && sha256sum release.tar.gz";
     let said =
@@ -292,7 +284,7 @@ fn the_jobs_of_gitlab_plan_approve_and_send_what_was_approved() {
     let (bench, host) = (bench(), CodeHost::start());
     // The image has the program.
     std::fs::create_dir(bench.path("bin")).unwrap();
-    install(&bench.path("bin/pushplan"));
+    symlink(env!("CARGO_BIN_EXE_pushplan"), bench.path("bin/pushplan")).unwrap();
     let path = format!("{}:{}", bench.path("bin").display(), std::env::var("PATH").unwrap());
     let mut jobs = Jobs::new(
         &bench,
