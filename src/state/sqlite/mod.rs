@@ -6,6 +6,8 @@
 mod file;
 mod format;
 
+pub(super) use format::PLAN_APPLICATION_ID;
+
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -79,7 +81,7 @@ impl SqliteStore {
 
     /// Begins a plan file, under another name until [`SqliteStore::finish_plan_file`].
     pub(super) fn begin_plan_file(path: &Path) -> Result<Self> {
-        let connection = file::begin(path, format::PLAN_APPLICATION_ID, format::PLAN_TABLE)?;
+        let connection = file::begin(path, PLAN_APPLICATION_ID.into(), format::PLAN_TABLE)?;
         Ok(Self::of(&file::fresh(path), connection))
     }
 
