@@ -6,8 +6,6 @@
 mod file;
 mod format;
 
-pub(super) use format::PLAN_APPLICATION_ID;
-
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +17,7 @@ use super::lock::{Lock, host_name};
 use super::sql::{Cell, Database, Fault, Row, SqlStore, exactly_one};
 use super::store::Store;
 use super::watermark::Watermark;
+pub(super) use format::PLAN_APPLICATION_ID;
 
 /// A state in a SQLite file.
 pub type SqliteStore = SqlStore<SqliteFile>;
