@@ -33,7 +33,7 @@ pub fn plan(summaries: &Summaries, notes: &str) -> String {
         if text.len() + block.len() + NOTE_BYTES > BYTES_MAX {
             let left = runs.len() - index.min(runs.len());
             text += &format!(
-                "\n**This is cut: {left} more runs are not shown.** `pushplan plan` shows all of them.\n"
+                "\n**This is cut: {left} more runs are not shown.** `pushplan plan` shows everything.\n"
             );
             break;
         }

@@ -14,12 +14,15 @@ use serde::{Deserialize, Serialize};
 use super::Run;
 use super::error::{Error, Result};
 use super::sql::Database;
-use super::sqlite::SqliteStore;
+use super::sqlite::{PLAN_APPLICATION_ID, SqliteStore};
 use super::store::{Identity, Store};
 use crate::plan::Plan;
 
 /// What every SQLite file begins with.
 const MAGIC: &[u8] = b"SQLite format 3\0";
+
+/// Where its application id stands (<https://www.sqlite.org/fileformat.html>): [`PLAN_APPLICATION_ID`].
+const ID: std::ops::Range<usize> = 68..72;
 
 /// What a plan was made from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,11 +48,11 @@ pub struct PlanFile {
 }
 
 impl PlanFile {
-    /// Writes plans to a file, whole or not at all; a file of this name is replaced. `summaries` is
+    /// Writes plans to a file, whole or not at all; a plan of this name is replaced. `summaries` is
     /// [`Origin::summaries`].
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// Where it cannot be written, or something else is there: the state, perhaps.
     pub fn write<'p>(
         path: &Path,
         plans: impl Iterator<Item = &'p Plan> + Clone,
@@ -57,6 +60,10 @@ impl PlanFile {
         summaries: String,
         now: Timestamp,
     ) -> Result<()> {
+        if path.exists() && !Self::is_one(path) {
+            let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "something else is there");
+            return Err(Error::Io { action: "save the plan as", path: path.to_owned(), source });
+        }
         let columns = plans.clone().map(|plan| (plan.header().run_id.clone(), plan.columns().to_vec()));
         let origin = Origin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -70,10 +77,11 @@ impl PlanFile {
         store.finish_plan_file(path)
     }
 
-    /// Does the path name a file that can only be a plan, and no campaign?
+    /// Does the path name a plan, of whichever version, and neither a campaign nor a state?
     pub fn is_one(path: &Path) -> bool {
-        let mut start = [0; MAGIC.len()];
-        File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok_and(|()| start == *MAGIC)
+        let mut start = [0; ID.end];
+        let is_read = File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+        is_read && start.starts_with(MAGIC) && start[ID] == PLAN_APPLICATION_ID.to_be_bytes()
     }
 
     /// Opens a plan file.

@@ -162,17 +162,29 @@ fn show_says_what_plan_said_without_a_workspace() {
 }
 
 #[test]
-fn what_is_no_plan_is_not_shown_as_one() {
+fn what_is_no_plan_is_neither_shown_as_one_nor_replaced_by_one() {
     let bench = bench();
-    bench.apply().code(0);
-    for (file, why) in [
-        (".pushplan/state.db", "another kind of database"),
-        ("pushplan.yaml", "no plan"),
-        ("none", "No such file"),
-    ] {
+    let database = rusqlite::Connection::open(bench.path("state.db")).unwrap();
+    database.execute_batch("CREATE TABLE t (x)").unwrap();
+    for (file, why) in [("state.db", "no plan"), ("pushplan.yaml", "no plan"), ("none", "No such file")] {
         let said = bench.run(&["show", file]).code(1);
         assert!(said.stderr.contains(why), "{}", said.stderr);
     }
+    for file in ["state.db", "pushplan.yaml"] {
+        let before = std::fs::read(bench.path(file)).unwrap();
+        let said = bench.run(&["plan", "-o", file]).code(1);
+        assert!(said.stderr.contains("something else is there"), "{}", said.stderr);
+        assert_eq!(std::fs::read(bench.path(file)).unwrap(), before);
+    }
+}
+
+#[test]
+fn a_plan_of_nothing_sends_nothing() {
+    let bench = bench();
+    bench.apply().code(0);
+    save(&bench);
+    let said = bench.run(&["apply", PLAN]).code(0);
+    assert_eq!(said.stdout, "the plan has no run: nothing to send\n");
 }
 
 fn approval(bench: &Bench, key: &str) -> String {

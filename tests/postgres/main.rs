@@ -24,6 +24,8 @@ mod place;
 #[path = "../support/place_file.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod place_file;
+#[path = "../cli/saved.rs"]
+mod saved;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod server;

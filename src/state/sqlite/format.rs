@@ -15,7 +15,7 @@ use crate::state::error::{Error, Result};
 pub(super) const APPLICATION_ID: i64 = 0x7075_7368;
 
 /// `PRAGMA application_id` of a plan file, "plan" in ASCII: it has a state's tables and must not be taken for one.
-pub(super) const PLAN_APPLICATION_ID: i64 = 0x706c_616e;
+pub(in crate::state) const PLAN_APPLICATION_ID: i32 = 0x706c_616e;
 
 /// What a plan file has beside the tables of a state: the JSON text of what the plan was made from.
 pub(super) const PLAN_TABLE: &str = "CREATE TABLE origin (json TEXT NOT NULL) STRICT;";
@@ -56,15 +56,12 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
     }
 }
 
-/// Holds a file to be a plan that can be sent. Nobody keeps plans for long: one of another format is made anew.
+/// Holds a plan file to the newest format. Nobody keeps plans for long: one of another format is made anew.
 ///
 /// # Errors
-/// Where it is none, or of another format.
+/// Where it has another format.
 pub(super) fn check_plan(connection: &Connection, path: &Path) -> Result<()> {
     let refused = |what: String| Err(Error::PlanFile { path: path.to_owned(), what });
-    if pragma(connection, path, "application_id")? != PLAN_APPLICATION_ID {
-        return refused("it is another kind of database".to_owned());
-    }
     match pragma(connection, path, "user_version")? {
         FORMAT => Ok(()),
         found => refused(format!(

@@ -17,6 +17,7 @@ use super::lock::{Lock, host_name};
 use super::sql::{Cell, Database, Fault, Row, SqlStore, exactly_one};
 use super::store::Store;
 use super::watermark::Watermark;
+pub(super) use format::PLAN_APPLICATION_ID;
 
 /// A state in a SQLite file.
 pub type SqliteStore = SqlStore<SqliteFile>;
@@ -79,7 +80,7 @@ impl SqliteStore {
 
     /// Begins a plan file, under another name until [`SqliteStore::finish_plan_file`].
     pub(super) fn begin_plan_file(path: &Path) -> Result<Self> {
-        let connection = file::begin(path, format::PLAN_APPLICATION_ID, format::PLAN_TABLE)?;
+        let connection = file::begin(path, PLAN_APPLICATION_ID.into(), format::PLAN_TABLE)?;
         Ok(Self::of(&file::fresh(path), connection))
     }
 
