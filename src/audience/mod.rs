@@ -5,8 +5,8 @@
 //! comes after renders once per tuple and not once per recipient. Nothing here knows what a template is; the
 //! caller names the columns to carry.
 //!
-//! One thread reads, parses and filters ([`read`](mod@read)); the other writes down what matched ([`collect`]); then
-//! all of them settle who is in ([`settle`]). Memory has a bound: what is too much for it is in
+//! One thread reads, parses and filters (`read`); the other writes down what matched (`collect`); then
+//! all of them settle who is in (`settle`). Memory has a bound: what is too much for it is in
 //! [`spill`](crate::spill) pools.
 //!
 //! # Invariants
@@ -66,7 +66,7 @@ pub enum Access {
 
 /// The recipients of one run, in the order in which the source names them.
 ///
-/// Most of it is in a [`Pool`]; what stays in memory whatever the source holds is a bit a row, and the tuples up to
+/// Most of it is in a pool; what stays in memory whatever the source holds is a bit a row, and the tuples up to
 /// a bound.
 #[derive(Debug)]
 pub struct Audience {

@@ -1,9 +1,9 @@
 //! Records that may outgrow the memory: kept there up to a bound, and beyond it in a temporary file.
 //!
-//! A [`Pool`] takes records, each for one of its parts, and gives those of a part back in the order in which they
-//! came. Pools share a [`Memory`]; what no longer fits goes to a file without a name in the folder for
+//! A pool takes records, each for one of its parts, and gives those of a part back in the order in which they
+//! came. Pools share a bound of memory; what no longer fits goes to a file without a name in the folder for
 //! temporary files (`TMPDIR`), which vanishes with its process. What a record means is its writer's business;
-//! [`record`] holds the few encodings that they share.
+//! `record` holds the few encodings that they share.
 
 mod pool;
 pub(crate) mod record;
