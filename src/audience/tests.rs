@@ -33,7 +33,8 @@ impl Files {
     }
 }
 
-fn spec(source: Source) -> AudienceSpec {
+/// Everybody of a source whose accounts are in the column `id`; here for the tests of single sources too.
+pub(super) fn spec(source: Source) -> AudienceSpec {
     AudienceSpec {
         source,
         account: "id".to_owned(),
@@ -46,7 +47,7 @@ fn spec(source: Source) -> AudienceSpec {
     }
 }
 
-fn column(column: &str, test: Test) -> Filter {
+pub(super) fn column(column: &str, test: Test) -> Filter {
     Filter::Column { column: column.to_owned(), test, pointer: String::new() }
 }
 

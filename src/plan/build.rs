@@ -14,9 +14,9 @@ use super::others::Others;
 use super::totals::Totals;
 use super::warning::Lengths;
 use super::{BATCHES_MAX, Key, MsgRandoms, Plan, RunHeader, Stage, Taken, cost, digest};
-use crate::audience::{Audience, OwnTuple, Place, Recipient, Tuple, decode};
+use crate::audience::{Audience, OwnTuple, Place, Recipient, Tuple, Value, decode};
 use crate::campaign::schedule::{NoWave, Wave};
-use crate::message::lint;
+use crate::message::{LengthWarning, lint};
 use crate::spill::record::{Fields, put_bytes, put_number};
 use crate::spill::{self, Pool};
 
@@ -64,7 +64,8 @@ impl<E: fmt::Debug + fmt::Display> std::error::Error for RenderErrors<E> {}
 
 /// Builds the plan of one run.
 ///
-/// `taken` is `None` where no other run can have used its DataIds: that spares a look for every batch. `stage` is told what is done next.
+/// `taken` is `None` where no other run can have used its DataIds: that spares a look for every batch. `stage` is told
+/// what is done next.
 ///
 /// # Errors
 /// Some recipient cannot be rendered, or a DataId is too long, or there are too many calls, or no room on the disk.
@@ -286,13 +287,10 @@ struct Rendered {
     wave: Wave,
     key: Key,
     json: String,
-    warnings: Vec<crate::message::LengthWarning>,
+    warnings: Vec<LengthWarning>,
 }
 
-fn rendered<C: Content>(
-    content: &C,
-    values: &[crate::audience::Value<'_>],
-) -> Result<Result<Rendered, NoWave>, C::Error> {
+fn rendered<C: Content>(content: &C, values: &[Value<'_>]) -> Result<Result<Rendered, NoWave>, C::Error> {
     let wave = match content.wave(values) {
         Ok(wave) => wave,
         Err(no_wave) => return Ok(Err(no_wave)),

@@ -122,7 +122,7 @@ fn last_words(stderr: impl Read) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audience::{Access, Audience, Error, Keep, read};
+    use crate::audience::{Access, Audience, Error, Keep, read, tests};
     use crate::campaign::{AudienceSpec, Exclusion, Format, Source};
 
     fn shell(script: &str, format: Format, folder: &std::path::Path) -> Source {
@@ -131,16 +131,7 @@ mod tests {
     }
 
     fn spec(source: Source) -> AudienceSpec {
-        AudienceSpec {
-            source,
-            account: "id".to_owned(),
-            filter: None,
-            suppress: None,
-            exclude: Vec::new(),
-            expect_min: None,
-            expect_max: None,
-            max_bad_rows: 1.0,
-        }
+        AudienceSpec { max_bad_rows: 1.0, ..tests::spec(source) }
     }
 
     fn read_output(script: &str, format: Format) -> Result<Audience, Error> {

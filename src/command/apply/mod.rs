@@ -115,11 +115,10 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
     let replans = if args.replan { replan(&mut planned, &context, store.as_ref(), now)? } else { Vec::new() };
-    if !args.due {
-        planned.refuse_changed()?;
-    }
     if args.due {
         planned.set_refused_aside(&args.overridden);
+    } else {
+        planned.refuse_changed()?;
     }
     if let Some((agenda, _)) = &mut agenda {
         agenda.note(&context.campaigns, !planned.failed.is_empty() || !planned.refused.is_empty(), now);
@@ -137,8 +136,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     approved::check(&args.expect, args.audience_tolerance, &planned, store.as_ref())?;
     planned.refuse_gates(replans.iter().map(|(_, judged)| judged), &args.overridden)?;
 
-    let mut is_stopped = false;
-    if planned.sends_something() {
+    let targets = if planned.sends_something() {
         let targets = open_targets(&context.workspace, &planned)?;
         runtime()?.block_on(compare_clocks(&targets))?;
         approve(args, &planned)?;
@@ -149,12 +147,15 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         for (run, judged) in &replans {
             store.replan(run, &judged.plan, &args.note(judged), now)?;
         }
-        settle(store.as_mut(), &planned, now)?;
-        write(agenda.as_ref(), &context);
-        (store, is_stopped) = send(store, &planned, &targets, until, events)?;
+        Some(targets)
     } else {
-        settle(store.as_mut(), &planned, now)?;
-        write(agenda.as_ref(), &context);
+        None
+    };
+    settle(store.as_mut(), &planned, now)?;
+    write(agenda.as_ref(), &context);
+    let mut is_stopped = false;
+    if let Some(targets) = targets {
+        (store, is_stopped) = send(store, &planned, &targets, until, events)?;
     }
     let next = next.map(|(_, at)| at);
     let exit = account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned));

@@ -15,6 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use proptest::option::of;
 use proptest::prelude::*;
 
+use crate::audience::tests::{self, column};
 use crate::audience::{Access, Audience, Error, Keep, Value, columns, read};
 use crate::campaign::{AudienceSpec, Exclusion, Filter, Scalar, Source, Test};
 
@@ -44,25 +45,12 @@ fn texts(texts: impl IntoIterator<Item = &'static str>) -> ArrayRef {
 }
 
 fn spec(path: &Path) -> AudienceSpec {
-    AudienceSpec {
-        source: Source::Parquet(path.to_owned().into()),
-        account: "id".to_owned(),
-        filter: None,
-        suppress: None,
-        exclude: Vec::new(),
-        expect_min: None,
-        expect_max: None,
-        max_bad_rows: 0.0,
-    }
+    tests::spec(Source::Parquet(path.to_owned().into()))
 }
 
 fn read_with(spec: &AudienceSpec, carry: &[&str]) -> Result<Audience, Error> {
     let carry: Vec<String> = carry.iter().map(|column| (*column).to_owned()).collect();
     read(spec, &carry, Access::Files, Keep(None), &|_| {})
-}
-
-fn column(name: &str, test: Test) -> Filter {
-    Filter::Column { column: name.to_owned(), test, pointer: String::new() }
 }
 
 fn text(text: &str) -> Scalar {
