@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pushplan::audience::Access;
-use pushplan::campaign::{LoadOptions, load, parse_yaml, read_campaign, read_workspace, schema};
+use pushplan::campaign::{LoadOptions, load, parse_yaml, read_campaign, read_workspace};
 use pushplan::diagnostic::Diagnostics;
 use pushplan::prepare;
 use pushplan::report::diagnostics::text;
@@ -103,15 +103,6 @@ fn valid_workspaces_pass_the_schema_and_the_parser() {
 #[test]
 fn invalid_workspaces_fail_with_their_message() {
     expect_golden(samples("workspace/invalid"), "workspace.schema.json", check_workspace);
-}
-
-#[test]
-fn the_schema_files_are_up_to_date() {
-    for (name, content) in schema::files() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema").join(name);
-        let written = fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == content, "schema/{name} is out of date: run `cargo run -- schema --write schema`");
-    }
 }
 
 proptest::proptest! {

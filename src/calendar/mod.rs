@@ -11,6 +11,7 @@ mod share;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, Unit};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use runs::{Load, Upcoming};
@@ -20,19 +21,23 @@ use share::{Fate, Job};
 pub const FORMAT: &str = "pushplan.calendar/1";
 
 /// `upcoming --format json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Calendar {
+    /// Name and version of this form.
+    #[schemars(extend("const" = FORMAT))]
     format: &'static str,
-    /// The present.
+    /// The present; times are RFC 3339.
+    #[schemars(with = "String")]
     pub from: Timestamp,
     /// What opens after this is not in it.
+    #[schemars(with = "String")]
     pub until: Timestamp,
     /// In order of opening.
     pub runs: Vec<Expected>,
 }
 
 /// What is expected of one run.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Expected {
     /// Its id.
     pub run: String,
@@ -41,8 +46,10 @@ pub struct Expected {
     /// The app's name.
     pub app: String,
     /// When its first wave opens; `null` where it is open from the start.
+    #[schemars(with = "Option<String>")]
     pub opens_at: Option<Timestamp>,
     /// When its last wave expires; `null` is never.
+    #[schemars(with = "Option<String>")]
     pub expires_at: Option<Timestamp>,
     /// Accounts that get a push.
     pub recipients: u64,
@@ -51,15 +58,17 @@ pub struct Expected {
     /// Batches.
     pub calls: u64,
     /// When its first call leaves; `null` where none does.
+    #[schemars(with = "Option<String>")]
     pub starts_at: Option<Timestamp>,
     /// When its last call leaves; `null` where not all of them do.
+    #[schemars(with = "Option<String>")]
     pub finishes_at: Option<Timestamp>,
     /// Why not all of it can be sent.
     pub late: Option<Late>,
 }
 
 /// A run that does not end before it expires.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Late {
     /// About so many recipients would be skipped.
     pub unsent: u64,

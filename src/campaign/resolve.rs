@@ -94,7 +94,7 @@ impl Resolver<'_> {
         let app = workspace.and_then(|workspace| self.app(raw.app, written, workspace));
         let (app, identifier) = app?;
         let from = raw.from.unwrap_or(identifier);
-        let content = content_digest(written, &app, &from);
+        let content = content(written, &app, &from);
         Some(Campaign {
             id: raw.campaign?,
             description: raw.description,
@@ -111,7 +111,8 @@ impl Resolver<'_> {
             },
             delivery: delivery?,
             document: Arc::clone(self.document),
-            content,
+            content_digest: Sha256::digest(canonical(&content).as_bytes()).into(),
+            content_json: canonical(&without_accounts(content)).into(),
         })
     }
 
@@ -422,8 +423,8 @@ fn scalar(raw: RawScalar) -> Scalar {
     }
 }
 
-/// SHA-256 of the file's canonical JSON; see [`Campaign::content_digest`].
-fn content_digest(written: &Value, app: &str, from: &str) -> [u8; 32] {
+/// What counts of a file; see [`Campaign::content_digest`].
+fn content(written: &Value, app: &str, from: &str) -> Value {
     let mut content = written.clone();
     if let Value::Object(map) = &mut content {
         map.remove("description");
@@ -432,9 +433,30 @@ fn content_digest(written: &Value, app: &str, from: &str) -> [u8; 32] {
         map.insert("app".to_owned(), json!(app));
         map.insert("from".to_owned(), json!(from));
     }
-    let mut canonical = String::new();
-    write_canonical(&content, &mut canonical);
-    Sha256::digest(canonical.as_bytes()).into()
+    content
+}
+
+/// Lists of accounts as their lengths.
+fn without_accounts(mut content: Value) -> Value {
+    let audience = &mut content["audience"];
+    let count = |accounts: Option<&mut Value>| {
+        if let Some(accounts) = accounts
+            && let Value::Array(list) = &*accounts
+        {
+            *accounts = json!(format!("{} accounts", list.len()));
+        }
+    };
+    count(audience.get_mut("accounts"));
+    for source in audience.get_mut("exclude").and_then(Value::as_array_mut).into_iter().flatten() {
+        count(source.get_mut("accounts"));
+    }
+    content
+}
+
+fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
 }
 
 /// Compact JSON with sorted keys, whatever order the map type keeps.

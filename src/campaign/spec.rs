@@ -39,14 +39,22 @@ pub struct Campaign {
     /// The file it came from, with the place of every key.
     pub document: Arc<Document>,
     /// See [`Campaign::content_digest`].
-    pub(super) content: [u8; 32],
+    pub(super) content_digest: [u8; 32],
+    /// See [`Campaign::content_json`].
+    pub(super) content_json: Arc<str>,
 }
 
 impl Campaign {
     /// SHA-256 of what the file says, free of how it says it: comments, key order, `description`,
     /// `owner` and `delivery` (which changes neither who gets it nor what) do not count; the app and the sender count also where they are left out of the file.
     pub fn content_digest(&self) -> [u8; 32] {
-        self.content
+        self.content_digest
+    }
+
+    /// What [`content_digest`](Self::content_digest) is taken of, as JSON text with sorted keys, to be compared with that
+    /// of another time. Of accounts that stand in the file it has the number alone.
+    pub fn content_json(&self) -> &Arc<str> {
+        &self.content_json
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Args {
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let root = global.workspace.clone().unwrap_or_default().join(&args.dir);
-    let schemas = schema::files().into_iter().map(|(name, text)| (format!("schema/{name}"), text));
+    let schemas = schema::input().map(|(name, text)| (format!("schema/{name}"), text));
     let files = FILES.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
     for (name, text) in files.chain(schemas) {
         let made = make(&root.join(&name), &text)?;

@@ -63,7 +63,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             output::print(&format!("\n{}", report::calendar::text(calendar)))?;
         }
     }
-    planned.refuse_changed()?;
+    planned.refuse_changed(store.as_deref())?;
     if let Some(path) = &args.out {
         let state = store.as_ref().map(|store| store.identity()).transpose()?;
         let plans = planned.plans.iter().map(|judged| &judged.plan);

@@ -12,7 +12,7 @@ use crate::apply::{Due, Intention, Known, decide};
 use crate::campaign::schedule::{Occurrence, parse_occurrence_id};
 use crate::campaign::{Campaign, Workspace};
 use crate::diagnostic::Diagnostics;
-use crate::plan::change::Past;
+use crate::plan::change::{Past, field_changes};
 use crate::plan::gate::{Facts, Gate, Verdict, verdicts};
 use crate::plan::summary::{Summaries, Summary};
 use crate::plan::{Plan, RunHeader, digest};
@@ -342,12 +342,14 @@ impl Planned {
     }
 
     /// Why nothing is sent while a campaign has changed under its unfinished run, and what the choices are.
-    pub(super) fn refuse_changed(&self) -> Result<(), Failure> {
-        if self.changed.is_empty() {
-            return Ok(());
+    pub(super) fn refuse_changed(&self, store: Option<&dyn Store>) -> Result<(), Failure> {
+        let mut why = Vec::new();
+        for (campaign, run) in &self.changed {
+            let frozen = store.map_or(Ok(None), |store| store.content_json(&run.id))?;
+            let fields = field_changes(&frozen.unwrap_or_default(), campaign.content_json());
+            why.push(report::plan::changed(run, &fields));
         }
-        let why: Vec<String> = self.changed.iter().map(|(_, run)| report::plan::changed(run)).collect();
-        Err(Failure::Changed(why.join("\n")))
+        if why.is_empty() { Ok(()) } else { Err(Failure::Changed(why.join("\n"))) }
     }
 }
 

@@ -25,10 +25,11 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         (None, None) => Vec::new(),
     };
     let text = match (args.format, &store, &args.run) {
-        (Format::Json, ..) => report::status::json(&runs),
-        (Format::Text, Some(store), Some(run)) => {
-            report::status::one(&runs[0], &store.in_doubt(run)?, &store.events(run)?)
+        (format, Some(store), Some(run)) => {
+            let one = if format == Format::Json { report::status::one_json } else { report::status::one };
+            one(&runs[0], &store.in_doubt(run)?, &store.events(run)?)
         }
+        (Format::Json, ..) => report::status::json(&runs),
         (Format::Text, ..) => report::status::table(&runs),
     };
     output::print(&text)?;

@@ -49,7 +49,7 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     output::print(&match args.format {
         Format::Text if exit == Exit::Done => report::diagnostics::all_well(drafts.len()),
         Format::Text => String::new(),
-        Format::Json => format!("{:#}\n", report::diagnostics::json(&diagnostics)),
+        Format::Json => report::diagnostics::json(&diagnostics),
         Format::Github => report::annotations::github(&diagnostics, &base),
         Format::Gitlab => format!("{:#}\n", report::annotations::gitlab(&diagnostics, &base)),
         Format::Sarif => format!("{:#}\n", report::annotations::sarif(&diagnostics, &base)),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::Plan;
 
@@ -26,8 +27,9 @@ pub struct Last {
     pub recipients: u64,
     /// Hex digest of what its campaign's file said.
     pub content_digest: String,
-    /// The JSON text of its first message; `None` where it has none.
-    pub message: Option<String>,
+    /// What the file said: [`Campaign::content_json`](crate::campaign::Campaign::content_json). `None` where an earlier
+    /// pushplan did not keep it.
+    pub content_json: Option<String>,
 }
 
 /// What is other than in the last run.
@@ -42,69 +44,100 @@ pub struct Change {
     pub recipients: u64,
     /// Does the campaign's file say something else now?
     pub content: bool,
-    /// The texts in which the first messages of both runs differ.
-    pub texts: Vec<TextChange>,
+    /// What the file says otherwise, in the order of its keys; empty also where it is not known what it said.
+    pub fields: Vec<FieldChange>,
 }
 
-/// A text of the first message that differs.
+/// A value of the campaign's file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TextChange {
-    /// `title` or `body`.
+pub struct FieldChange {
+    /// Where it stands in the file: `message.title`.
     pub field: String,
-    /// As it was sent.
-    pub before: String,
-    /// As it would be.
-    pub now: String,
+    /// What it was, a text as it is and all else as JSON; null where it was not there.
+    pub before: Option<String>,
+    /// What it is; null where it is gone.
+    pub now: Option<String>,
 }
 
 impl Plan {
     /// What the run changes against the last one.
     pub fn change(&self, last: &Last) -> Change {
-        let now = self.totals.samples.first().map(|sample| sample.message.as_str());
+        let before = last.content_json.as_deref().unwrap_or_default();
         Change {
             run: last.run.clone(),
             frozen_at: last.frozen_at,
             recipients: last.recipients,
             content: last.content_digest != self.header.content_digest,
-            texts: text_changes(last.message.as_deref(), now),
+            fields: field_changes(before, &self.header.content_json),
         }
     }
 }
 
-/// The vendor's keys of title and body, and what authors call them.
-const TEXTS: [(&str, &str); 2] = [("Title", "title"), ("Desc", "body")];
+/// The values in which two campaign files differ, from their JSON texts; none where one of them is empty.
+pub fn field_changes(before: &str, now: &str) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    if let (Ok(before), Ok(now)) = (serde_json::from_str(before), serde_json::from_str(now)) {
+        compare("", Some(&before), Some(&now), &mut changes);
+    }
+    changes
+}
 
-fn text_changes(before: Option<&str>, now: Option<&str>) -> Vec<TextChange> {
-    let parse =
-        |json: Option<&str>| json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-    let (before, now): (serde_json::Value, serde_json::Value) = (parse(before), parse(now));
-    let text = |message: &serde_json::Value, key: &str| message[key].as_str().unwrap_or_default().to_owned();
-    TEXTS
-        .into_iter()
-        .map(|(key, field)| TextChange {
-            field: field.to_owned(),
-            before: text(&before, key),
-            now: text(&now, key),
-        })
-        .filter(|change| change.before != change.now)
-        .collect()
+fn compare(field: &str, before: Option<&Value>, now: Option<&Value>, changes: &mut Vec<FieldChange>) {
+    if before == now {
+        return;
+    }
+    if before.is_none_or(Value::is_object) && now.is_none_or(Value::is_object) {
+        let nothing = Map::new();
+        let [before, now] = [before, now].map(|side| side.and_then(Value::as_object).unwrap_or(&nothing));
+        let mut keys: Vec<&String> = before.keys().chain(now.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            let field = if field.is_empty() { key.clone() } else { format!("{field}.{key}") };
+            compare(&field, before.get(key), now.get(key), changes);
+        }
+        return;
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    changes.push(FieldChange { field: field.to_owned(), before: before.map(text), now: now.map(text) });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_texts_that_differ_are_told() {
-        let changes =
-            text_changes(Some(r#"{"Title":"Hi","Desc":"old"}"#), Some(r#"{"Title":"Hi","Desc":"new"}"#));
-        let body = TextChange { field: "body".into(), before: "old".into(), now: "new".into() };
-        assert_eq!(changes, [body]);
+    fn changes(before: &str, now: &str) -> Vec<(String, Option<String>, Option<String>)> {
+        let told = |FieldChange { field, before, now }| (field, before, now);
+        field_changes(before, now).into_iter().map(told).collect()
     }
 
     #[test]
-    fn a_message_that_is_not_there_has_empty_texts() {
-        assert_eq!(text_changes(None, None), []);
-        assert_eq!(text_changes(None, Some(r#"{"Desc":"new"}"#)).len(), 1);
+    fn only_what_differs_is_told_by_its_place_in_the_file() {
+        let before = r#"{"message":{"title":"Hi","body":"old"},"audience":{"where":{"orders":{"gte":3}}}}"#;
+        let now = r#"{"audience":{"where":{"orders":{"gte":5}}},"message":{"title":"Hi","body":"new"}}"#;
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            changes(before, now),
+            [
+                ("audience.where.orders.gte".to_owned(), some("3"), some("5")),
+                ("message.body".to_owned(), some("old"), some("new")),
+            ]
+        );
+        assert_eq!(changes(now, now), []);
+    }
+
+    #[test]
+    fn a_part_that_comes_or_goes_is_told_value_by_value() {
+        let told = changes(r#"{"a":1}"#, r#"{"a":1,"ext":{"url":"app://sale","n":[1,2]}}"#);
+        let names: Vec<&str> = told.iter().map(|(field, ..)| field.as_str()).collect();
+        assert_eq!(names, ["ext.n", "ext.url"]);
+        assert!(told.iter().all(|(_, before, _)| before.is_none()));
+        let gone = changes(r#"{"ext":{"url":1}}"#, r#"{"ext":"none"}"#);
+        assert_eq!(gone, [("ext".to_owned(), Some(r#"{"url":1}"#.to_owned()), Some("none".to_owned()))]);
+    }
+
+    #[test]
+    fn nothing_is_told_where_one_side_is_not_known() {
+        assert_eq!(changes("", r#"{"a":1}"#), []);
     }
 }

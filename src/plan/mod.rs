@@ -35,6 +35,7 @@ pub mod warning;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -95,6 +96,8 @@ pub struct RunHeader {
     pub delivery: Delivery,
     /// [`Campaign::content_digest`] in hex.
     pub content_digest: String,
+    /// [`Campaign::content_json`]; empty where it is not known.
+    pub content_json: Arc<str>,
     /// The number of the first batch: 1, and more where the plan takes the place of what was left of another.
     pub first_batch: u32,
 }
@@ -111,6 +114,7 @@ impl RunHeader {
             expires_at,
             delivery: campaign.delivery,
             content_digest: digest::hex(&campaign.content_digest()),
+            content_json: Arc::clone(campaign.content_json()),
             first_batch: 1,
         }
     }

@@ -1,7 +1,6 @@
 //! What a person or a script is told of a plan, as data. What it looks like is decided in `report`.
 
 use schemars::JsonSchema;
-use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error as _};
 use serde_json::value::RawValue;
 
@@ -16,14 +15,6 @@ use crate::campaign::Rate;
 /// The name and version of the JSON form of [`Summaries`]. Keys may be added to a version; none is taken away or
 /// changes its meaning.
 pub const FORMAT: &str = "pushplan.plan/1";
-
-/// The published schema of [`Summaries`]: the file's name and its content.
-pub fn schema() -> (&'static str, String) {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
-    let mut schema = generator.into_root_schema_for::<Summaries>();
-    schema.insert("title".to_owned(), FORMAT.into());
-    ("plan.output.1.schema.json", format!("{:#}\n", schema.to_value()))
-}
 
 /// `plan --format json`: the plans of all campaigns that are due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

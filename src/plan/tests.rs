@@ -30,6 +30,7 @@ fn header() -> RunHeader {
             in_flight: 16,
         },
         content_digest: "c0ffee".to_owned(),
+        content_json: "{}".into(),
         first_batch: 1,
     }
 }

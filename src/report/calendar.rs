@@ -3,7 +3,6 @@
 use comfy_table::{CellAlignment, Table, presets};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
 
 use super::number::grouped;
 use crate::calendar::{Calendar, Expected, Late};
@@ -88,5 +87,5 @@ fn minute(at: Timestamp) -> String {
 
 /// The calendar for machines.
 pub fn json(calendar: &Calendar) -> String {
-    super::json_text(&json!(calendar))
+    super::json_text(calendar)
 }

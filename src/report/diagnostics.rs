@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceSpan};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 
@@ -56,25 +57,57 @@ pub fn all_well(campaigns: usize) -> String {
     format!("{} checked, no mistakes\n", plural(campaigns, "campaign"))
 }
 
-/// `{"format": …, "diagnostics": [{severity, code, message, help, file, line, column, end_line, end_column}]}`;
-/// lines and columns from 1, columns in characters, the end exclusive; null where a mistake has no place.
-pub fn json(diagnostics: &Diagnostics) -> Value {
-    json!({ "format": FORMAT, "diagnostics": diagnostics.iter().map(entry).collect::<Vec<_>>() })
+/// `validate --format json`: all mistakes of all files.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Mistakes<'a> {
+    /// Name and version of this form.
+    #[schemars(extend("const" = FORMAT))]
+    format: &'static str,
+    /// In the order of files and places.
+    diagnostics: Vec<Mistake<'a>>,
 }
 
-fn entry(diagnostic: &Diagnostic) -> Value {
+/// A mistake. Lines and columns count from 1, columns in characters; they are null where it has no place.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Mistake<'a> {
+    /// `error` or `warning`.
+    severity: &'static str,
+    /// The rule's name.
+    code: &'a str,
+    /// What is wrong, and why.
+    message: &'a str,
+    /// What to do about it.
+    help: Option<&'a str>,
+    /// The file, relative to the workspace.
+    file: String,
+    /// The line in which it begins.
+    line: Option<usize>,
+    /// The column in which it begins.
+    column: Option<usize>,
+    /// The line in which it ends.
+    end_line: Option<usize>,
+    /// The column before which it ends.
+    end_column: Option<usize>,
+}
+
+/// For machines.
+pub fn json(diagnostics: &Diagnostics) -> String {
+    super::json_text(&Mistakes { format: FORMAT, diagnostics: diagnostics.iter().map(mistake).collect() })
+}
+
+fn mistake(diagnostic: &Diagnostic) -> Mistake<'_> {
     let (start, end) = (diagnostic.line_column(), diagnostic.end_line_column());
-    json!({
-        "severity": severity(diagnostic),
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "help": diagnostic.help,
-        "file": diagnostic.path.display().to_string(),
-        "line": start.map(|(line, _)| line),
-        "column": start.map(|(_, column)| column),
-        "end_line": end.map(|(line, _)| line),
-        "end_column": end.map(|(_, column)| column),
-    })
+    Mistake {
+        severity: severity(diagnostic),
+        code: diagnostic.code,
+        message: &diagnostic.message,
+        help: diagnostic.help.as_deref(),
+        file: diagnostic.path.display().to_string(),
+        line: start.map(|(line, _)| line),
+        column: start.map(|(_, column)| column),
+        end_line: end.map(|(line, _)| line),
+        end_column: end.map(|(_, column)| column),
+    }
 }
 
 /// `error` or `warning`.
@@ -157,6 +190,8 @@ impl miette::Diagnostic for View<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::diagnostic::{SourceFile, Span};
 
@@ -172,7 +207,7 @@ mod tests {
     #[test]
     fn a_machine_gets_lines_and_columns_in_characters() {
         assert_eq!(
-            json(&sample()),
+            serde_json::from_str::<Value>(&super::json(&sample())).unwrap(),
             json!({
                 "format": "pushplan.diagnostics/1",
                 "diagnostics": [

@@ -8,16 +8,127 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apply::News;
 use crate::executor::{End, Pause};
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::state::{Attempt, Run, Tally};
+use crate::state::{Attempt, Run, RunStatus, Tally};
 
-/// Name and version of the format.
+/// Name and version of the form.
 pub const FORMAT: &str = "pushplan.events/1";
+
+/// A line of the file.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Line<'a> {
+    /// The first one.
+    First {
+        /// Name and version of this form.
+        #[schemars(extend("const" = FORMAT))]
+        format: &'static str,
+    },
+    /// Each further one.
+    Event {
+        /// When; RFC 3339.
+        #[schemars(with = "String")]
+        at: Timestamp,
+        /// What.
+        #[serde(flatten)]
+        event: Event<'a>,
+    },
+}
+
+/// What happened. Batches are told by their number in the run, from 1.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// A run is frozen: from now on it is on record.
+    RunFrozen {
+        /// The run's id.
+        run: &'a str,
+        /// The campaign's id.
+        campaign: &'a str,
+        /// Its occurrence: `once`, `r2` or an instant.
+        occurrence: &'a str,
+        /// The app's name.
+        app: &'a str,
+        /// Accounts that get a push.
+        recipients: u64,
+        /// Batches.
+        calls: u64,
+        /// When what is not sent yet is no longer sent; RFC 3339.
+        #[schemars(with = "Option<String>")]
+        expires_at: Option<Timestamp>,
+        /// Digest of the plan.
+        digest: String,
+    },
+    /// A run is taken up to be sent.
+    RunTakenUp {
+        /// The run's id.
+        run: &'a str,
+        /// Where they stand.
+        recipients: Tally,
+    },
+    /// A call leaves; its intent is on record.
+    BatchBegun {
+        /// The run's id.
+        run: &'a str,
+        /// The batch.
+        batch: u32,
+        /// Which of its attempts, from 1.
+        attempt: u32,
+    },
+    /// A call has come to an end.
+    BatchSettled {
+        /// The run's id.
+        run: &'a str,
+        /// The batch.
+        batch: u32,
+        /// Which of its attempts, from 1.
+        attempt: u32,
+        /// `accepted`, `rejected`, `throttled`, `try_again`, `unreached`, `signature_expired`, `stopped` or `in_doubt`.
+        outcome: &'static str,
+        /// The vendor's TaskId, where it was accepted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task_id: Option<&'a str>,
+        /// How many of its recipients the answer names as failed, where it was accepted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        failed: Option<usize>,
+        /// The vendor's code, where it was not accepted; 0 where there was none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<i64>,
+    },
+    /// A run is no longer sent by this apply.
+    RunEnded {
+        /// The run's id.
+        run: &'a str,
+        /// `complete`, `waiting` (for a later wave) or `paused`.
+        end: &'static str,
+        /// Why it is paused: `signal`, `operator`, `breaker`, `vendor` or `unavailable`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        why: Option<&'static str>,
+        /// The code of the answer that paused it, where one did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<i64>,
+    },
+    /// Where the recipients of a run stand at the end of the apply.
+    RunTally {
+        /// The run's id.
+        run: &'a str,
+        /// Its status in one word.
+        status: RunStatus,
+        /// Where they stand.
+        recipients: Tally,
+    },
+    /// Where those of all its runs stand: the last event.
+    Total {
+        /// Where they stand.
+        recipients: Tally,
+    },
+}
 
 /// Where events are written; nowhere, where nobody asked for them.
 #[derive(Debug, Default)]
@@ -32,29 +143,28 @@ impl Events {
     /// Where it cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
         let mut file = File::create(path)?;
-        file.write_all(format!("{}\n", json!({ "format": FORMAT })).as_bytes())?;
+        write_line(&mut file, &Line::First { format: FORMAT })?;
         Ok(Self { out: Some((path.to_owned(), file)) })
     }
 
-    /// A run is frozen: from now on it is on record.
+    /// A run is frozen.
     pub fn frozen(&mut self, plan: &Plan) {
         let header = plan.header();
-        self.tell(&header.run_id, "run_frozen", || {
-            json!({
-                "campaign": header.campaign,
-                "occurrence": header.occurrence,
-                "app": header.app,
-                "recipients": plan.recipients(),
-                "calls": plan.calls(),
-                "expires_at": header.expires_at,
-                "digest": plan.digest(),
-            })
+        self.write(|| Event::RunFrozen {
+            run: &header.run_id,
+            campaign: &header.campaign,
+            occurrence: &header.occurrence,
+            app: &header.app,
+            recipients: plan.recipients(),
+            calls: plan.calls(),
+            expires_at: header.expires_at,
+            digest: plan.digest(),
         });
     }
 
     /// A run is taken up to be sent, with its recipients as they stand.
     pub fn taken_up(&mut self, run: &Run) {
-        self.tell(&run.id, "run_taken_up", || json!({ "recipients": run.tally }));
+        self.write(|| Event::RunTakenUp { run: &run.id, recipients: run.tally });
     }
 
     /// What is told of a run while it is sent.
@@ -62,42 +172,28 @@ impl Events {
         match news {
             News::Moment(_) => {}
             News::Begun(Attempt { batch, number }) => {
-                self.tell(run, "batch_begun", || json!({ "batch": batch, "attempt": number }));
+                self.write(|| Event::BatchBegun { run, batch: *batch, attempt: *number });
             }
-            News::Settled(attempt, outcome) => {
-                self.tell(run, "batch_settled", || settled(*attempt, outcome));
-            }
-            News::Ended(end) => self.tell(run, "run_ended", || ended(end)),
+            News::Settled(attempt, outcome) => self.write(|| settled(run, *attempt, outcome)),
+            News::Ended(end) => self.write(|| ended(run, end)),
         }
     }
 
     /// Where the recipients of a run stand at the end of the apply.
     pub fn tally(&mut self, run: &Run) {
-        let status = run.status();
-        self.tell(&run.id, "run_tally", || json!({ "status": status, "recipients": run.tally }));
+        self.write(|| Event::RunTally { run: &run.id, status: run.status(), recipients: run.tally });
     }
 
-    /// Where those of all its runs stand: the last event.
-    pub fn total(&mut self, tally: Tally) {
-        self.write("total", || json!({ "recipients": tally }));
-    }
-
-    fn tell(&mut self, run: &str, event: &str, about: impl FnOnce() -> Value) {
-        self.write(event, || {
-            let mut about = about();
-            about["run"] = run.into();
-            about
-        });
+    /// Where those of all its runs stand.
+    pub fn total(&mut self, recipients: Tally) {
+        self.write(|| Event::Total { recipients });
     }
 
     /// A line at once, whole. Pushes are worth more than their events: where these can no longer be written, that is said
     /// once, and sending goes on.
-    fn write(&mut self, event: &str, about: impl FnOnce() -> Value) {
+    fn write<'e>(&mut self, event: impl FnOnce() -> Event<'e>) {
         let Some((path, file)) = &mut self.out else { return };
-        let mut line = about();
-        line["at"] = json!(Timestamp::now());
-        line["event"] = event.into();
-        if let Err(error) = file.write_all(format!("{line}\n").as_bytes()) {
+        if let Err(error) = write_line(file, &Line::Event { at: Timestamp::now(), event: event() }) {
             let path = path.display();
             anstream::eprintln!("the events can no longer be written to {path}: {error}; sending goes on");
             self.out = None;
@@ -105,32 +201,33 @@ impl Events {
     }
 }
 
-fn settled(Attempt { batch, number }: Attempt, outcome: &Outcome) -> Value {
-    let mut about = json!({ "batch": batch, "attempt": number, "outcome": outcome.class() });
-    match outcome {
-        Outcome::Accepted { task_id, failed } => {
-            about["task_id"] = json!(task_id);
-            about["failed"] = failed.len().into();
-        }
-        // The vendor's text may name accounts; `failures` and `status` have it.
-        other => about["code"] = json!(other.answer().map(|answer| answer.code)),
-    }
-    about
+/// One write a line: who reads along never sees half of one.
+fn write_line(file: &mut File, line: &Line<'_>) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    file.write_all(&text)
 }
 
-fn ended(end: &End) -> Value {
-    match end {
-        End::Complete => json!({ "end": "complete" }),
-        End::Waiting(_) => json!({ "end": "waiting" }),
-        End::Paused(pause) => {
-            let (why, code) = match pause {
-                Pause::Signal => ("signal", None),
-                Pause::Operator => ("operator", None),
-                Pause::Breaker(_) => ("breaker", None),
-                Pause::Vendor(answer) => ("vendor", Some(answer.code)),
-                Pause::Unavailable(answer) => ("unavailable", Some(answer.code)),
-            };
-            json!({ "end": "paused", "why": why, "code": code })
-        }
-    }
+fn settled<'e>(run: &'e str, attempt: Attempt, outcome: &'e Outcome) -> Event<'e> {
+    let (task_id, failed) = match outcome {
+        Outcome::Accepted { task_id, failed } => (Some(task_id.as_str()), Some(failed.len())),
+        _ => (None, None),
+    };
+    // The vendor's text may name accounts; `failures` and `status` have it.
+    let code = outcome.answer().map(|answer| answer.code);
+    let Attempt { batch, number } = attempt;
+    Event::BatchSettled { run, batch, attempt: number, outcome: outcome.class(), task_id, failed, code }
+}
+
+fn ended<'e>(run: &'e str, end: &End) -> Event<'e> {
+    let (end, why, code) = match end {
+        End::Complete => ("complete", None, None),
+        End::Waiting(_) => ("waiting", None, None),
+        End::Paused(Pause::Signal) => ("paused", Some("signal"), None),
+        End::Paused(Pause::Operator) => ("paused", Some("operator"), None),
+        End::Paused(Pause::Breaker(_)) => ("paused", Some("breaker"), None),
+        End::Paused(Pause::Vendor(answer)) => ("paused", Some("vendor"), Some(answer.code)),
+        End::Paused(Pause::Unavailable(answer)) => ("paused", Some("unavailable"), Some(answer.code)),
+    };
+    Event::RunEnded { run, end, why, code }
 }

@@ -1,13 +1,14 @@
 //! Failed recipients as CSV or JSON.
 
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::outcome::Answer;
 use crate::state::Failure;
 use crate::timpush;
 
-/// Version of the JSON form.
-const FORMAT: &str = "pushplan.failures/1";
+/// Name and version of the JSON form.
+pub const FORMAT: &str = "pushplan.failures/1";
 
 /// The vendor's words, or ours where it had none.
 fn words(answer: &Answer) -> &str {
@@ -33,13 +34,40 @@ pub fn csv(failures: &[Failure]) -> String {
     String::from_utf8(bytes).expect("text in, text out")
 }
 
+/// `failures --format json`: the failed recipients of a run.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Failures<'a> {
+    /// Name and version of this form.
+    #[schemars(extend("const" = FORMAT))]
+    format: &'static str,
+    /// The run's id.
+    run: &'a str,
+    /// One a recipient, in the order of their batches.
+    failures: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Entry<'a> {
+    /// The UserID.
+    account: &'a str,
+    /// The vendor's code; 0 where the failure was not the vendor's to number.
+    code: i64,
+    /// The vendor's words, or what the code is known to mean.
+    text: &'a str,
+    /// Number of the batch in its run, from 1.
+    batch: u32,
+}
+
 /// For machines.
 pub fn json(run: &str, failures: &[Failure]) -> String {
-    let failures: Vec<_> = failures
+    let failures = failures
         .iter()
-        .map(|Failure { batch, failed }| {
-            json!({ "account": failed.account, "code": failed.answer.code, "text": words(&failed.answer), "batch": batch })
+        .map(|Failure { batch, failed }| Entry {
+            account: &failed.account,
+            code: failed.answer.code,
+            text: words(&failed.answer),
+            batch: *batch,
         })
         .collect();
-    super::json_text(&json!({ "format": FORMAT, "run": run, "failures": failures }))
+    super::json_text(&Failures { format: FORMAT, run, failures })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::number::{duration, grouped};
 use super::plan::{change_text, message_text};
-use crate::plan::change::TextChange;
+use crate::plan::change::FieldChange;
 use crate::plan::gate::Verdict;
 use crate::plan::summary::{Sample, Summaries, Summary};
 
@@ -86,8 +86,8 @@ fn run(summary: &Summary) -> String {
         None => text += "The campaign has no run in the state yet.\n\n",
         Some(change) => {
             text += &format!("Against the last run: {}.\n\n", plain(&change_text(summary, change)));
-            if !change.texts.is_empty() {
-                text += &fenced("diff", &change.texts.iter().map(diff).collect::<String>());
+            if !change.fields.is_empty() {
+                text += &fenced("diff", &change.fields.iter().map(diff).collect::<String>());
                 text.push('\n');
             }
         }
@@ -109,8 +109,11 @@ fn run(summary: &Summary) -> String {
     )
 }
 
-fn diff(TextChange { field, before, now }: &TextChange) -> String {
-    format!("- {field}: {}\n+ {field}: {}\n", one_line(before), one_line(now))
+fn diff(FieldChange { field, before, now }: &FieldChange) -> String {
+    let line = |sign, text: &Option<String>| {
+        text.as_ref().map_or_else(String::new, |text| format!("{sign} {field}: {}\n", one_line(text)))
+    };
+    line('-', before) + &line('+', now)
 }
 
 fn sample(sample: &Sample) -> String {

@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod diagnostics;
 pub mod events;
 pub mod failures;
+pub mod form;
 pub mod markdown;
 pub mod number;
 pub mod plan;
@@ -15,6 +16,6 @@ pub mod status;
 pub mod timer;
 
 /// JSON as a machine reads it and a person can: indented, with a final newline.
-fn json_text(value: &serde_json::Value) -> String {
-    format!("{value:#}\n")
+fn json_text(value: &impl serde::Serialize) -> String {
+    format!("{}\n", serde_json::to_string_pretty(value).expect("every view can be written as JSON"))
 }

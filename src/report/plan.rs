@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::number::{duration, grouped};
 use crate::calendar::Calendar;
 use crate::executor::Pause;
 use crate::plan::RunHeader;
-use crate::plan::change::{Change, TextChange};
+use crate::plan::change::{Change, FieldChange};
 use crate::plan::gate::Verdict;
 use crate::plan::summary::{Sample, Summaries, Summary};
 use crate::state::{Identity, Run, RunStatus, Tally};
@@ -55,8 +57,8 @@ pub fn text(summary: &Summary) -> String {
     }
     if let Some(change) = &summary.change {
         line("changes", change_text(summary, change));
-        for TextChange { field, before, now } in &change.texts {
-            line("", format!("{field}: {before} → {now}"));
+        for change in &change.fields {
+            line("", field_text(change));
         }
     }
     line("digests", format!("content  {}", summary.content_digest));
@@ -70,7 +72,21 @@ fn gate_text(Verdict { gate, refused, reason }: &Verdict) -> String {
     format!("{gate}: {}; {reason}", if *refused { "refused" } else { "passed" })
 }
 
-/// What changes against the last run, but for the texts.
+/// What a campaign says otherwise, a line each below the sentence that this ends; nothing where it is not known.
+pub fn fields_text(fields: &[FieldChange]) -> String {
+    fields.iter().map(|change| format!("\n    {}", field_text(change))).collect()
+}
+
+fn field_text(FieldChange { field, before, now }: &FieldChange) -> String {
+    match (before, now) {
+        (Some(before), Some(now)) => format!("{field}: {before} → {now}"),
+        (None, Some(now)) => format!("{field}: new, {now}"),
+        (Some(before), None) => format!("{field}: gone, was {before}"),
+        (None, None) => field.clone(),
+    }
+}
+
+/// What changes against the last run, but for the fields.
 pub(super) fn change_text(summary: &Summary, change: &Change) -> String {
     let (before, now) = (change.recipients, summary.recipients);
     let sign = if now < before { "-" } else { "+" };
@@ -124,13 +140,19 @@ pub(super) fn message_text(sample: &Sample) -> String {
     format!("{} | {}", field("Title"), field("Desc"))
 }
 
+/// `plan --format json`: the plans of all campaigns that are due.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Plans<'a> {
+    #[serde(flatten)]
+    summaries: &'a Summaries,
+    /// What is due after that, where `--until` asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calendar: Option<&'a Calendar>,
+}
+
 /// All plans, for machines, and the calendar where it was asked for.
 pub fn json(summaries: &Summaries, calendar: Option<&Calendar>) -> String {
-    let mut value = json!(summaries);
-    if let Some(calendar) = calendar {
-        value["calendar"] = json!(calendar);
-    }
-    super::json_text(&value)
+    super::json_text(&Plans { summaries, calendar })
 }
 
 /// A run that goes on.
@@ -213,12 +235,13 @@ pub fn not_due(campaign: &str, next: Option<Timestamp>) -> String {
     }
 }
 
-/// Why a run whose campaign has changed is not gone on with.
-pub fn changed(run: &Run) -> String {
+/// Why a run whose campaign has changed is not gone on with; `fields` are what is known of the change.
+pub fn changed(run: &Run, fields: &[FieldChange]) -> String {
     let Run { id, campaign, tally, .. } = run;
     let remaining = grouped(tally.remaining);
+    let fields = fields_text(fields);
     format!(
-        "{id} is unfinished ({remaining} recipients remain), and campaign '{campaign}' is no longer what it was frozen from\n\
+        "{id} is unfinished ({remaining} recipients remain), and campaign '{campaign}' is no longer what it was frozen from{fields}\n\
          Nothing was sent. Choose one:\n  \
            undo the change of the file, and apply again\n  \
            `pushplan apply --replan` gives the {remaining} the new content\n  \

@@ -1,8 +1,9 @@
 //! Views of runs: a table, one run in full, JSON.
 
 use comfy_table::{CellAlignment, Table, presets};
+use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::number::grouped;
 use crate::state::{BatchNote, Run, RunEvent, RunStatus, Tally};
@@ -10,8 +11,8 @@ use crate::state::{BatchNote, Run, RunEvent, RunStatus, Tally};
 /// Batches in doubt that are listed; the rest is counted.
 const DOUBTS_SHOWN: usize = 20;
 
-/// Version of the JSON form.
-const FORMAT: &str = "pushplan.status/1";
+/// Name and version of the JSON form.
+pub const FORMAT: &str = "pushplan.status/1";
 
 /// Every run, a line each.
 pub fn table(runs: &[Run]) -> String {
@@ -78,27 +79,92 @@ pub fn one(run: &Run, in_doubt: &[BatchNote], events: &[RunEvent]) -> String {
     text
 }
 
-#[derive(Serialize)]
+/// `status --format json`: where the recipients of every run stand, or of the one that was asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Statuses<'a> {
+    /// Name and version of this form.
+    #[schemars(extend("const" = FORMAT))]
+    format: &'static str,
+    /// The newest first.
+    runs: Vec<RunView<'a>>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
 struct RunView<'a> {
+    /// The run's id.
     run: &'a str,
+    /// The campaign's id.
     campaign: &'a str,
+    /// Its occurrence: `once`, `r2` or an instant.
     occurrence: &'a str,
+    /// The app's name.
     app: &'a str,
+    /// Its status in one word.
     status: RunStatus,
-    frozen_at: jiff::Timestamp,
-    expires_at: Option<jiff::Timestamp>,
-    waits_until: Option<jiff::Timestamp>,
+    /// When it was frozen; times are RFC 3339.
+    #[schemars(with = "String")]
+    frozen_at: Timestamp,
+    /// When what is not sent yet is no longer sent.
+    #[schemars(with = "Option<String>")]
+    expires_at: Option<Timestamp>,
+    /// When the next of its waves opens, where all that remains waits for one.
+    #[schemars(with = "Option<String>")]
+    waits_until: Option<Timestamp>,
+    /// Where its recipients stand.
     recipients: Tally,
+    /// Digest of the content.
     content_digest: &'a str,
+    /// Digest of the audience.
     audience_digest: &'a str,
+    /// Digest of the plan.
     digest: &'a str,
+    /// The batches in doubt, where one run was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_doubt: Option<Vec<Doubt<'a>>>,
+    /// Who did what, when and why, where one run was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeline: Option<&'a [RunEvent]>,
+}
+
+/// A batch of which nobody knows whether the server has carried it out.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Doubt<'a> {
+    /// Its number in the run, from 1.
+    batch: u32,
+    /// 1 to 500.
+    recipients: u16,
+    /// MsgRandom of its calls.
+    msg_random: u32,
+    /// DataId of its calls.
+    data_id: &'a str,
+    /// The vendor's code; 0 where there was none.
+    code: i64,
+    /// What was last said of it.
+    text: &'a str,
 }
 
 /// Every run, for machines.
 pub fn json(runs: &[Run]) -> String {
-    let runs: Vec<RunView<'_>> = runs
-        .iter()
-        .map(|run| RunView {
+    super::json_text(&Statuses { format: FORMAT, runs: runs.iter().map(RunView::new).collect() })
+}
+
+/// One run in full, for machines.
+pub fn one_json(run: &Run, in_doubt: &[BatchNote], events: &[RunEvent]) -> String {
+    let in_doubt = in_doubt.iter().map(Doubt::new).collect();
+    let run = RunView { in_doubt: Some(in_doubt), timeline: Some(events), ..RunView::new(run) };
+    super::json_text(&Statuses { format: FORMAT, runs: vec![run] })
+}
+
+impl<'a> Doubt<'a> {
+    fn new(BatchNote { batch, recipients, msg_random, data_id, answer }: &'a BatchNote) -> Self {
+        let (code, text) = (answer.code, answer.text.as_str());
+        Self { batch: *batch, recipients: *recipients, msg_random: *msg_random, data_id, code, text }
+    }
+}
+
+impl<'a> RunView<'a> {
+    fn new(run: &'a Run) -> Self {
+        Self {
             run: &run.id,
             campaign: &run.campaign,
             occurrence: &run.occurrence,
@@ -111,7 +177,8 @@ pub fn json(runs: &[Run]) -> String {
             content_digest: &run.content_digest,
             audience_digest: &run.audience_digest,
             digest: &run.plan_digest,
-        })
-        .collect();
-    super::json_text(&json!({ "format": FORMAT, "runs": runs }))
+            in_doubt: None,
+            timeline: None,
+        }
+    }
 }

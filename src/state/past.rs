@@ -30,7 +30,7 @@ pub fn past(store: &dyn Store, run: &RunHeader, now: Timestamp) -> Result<Past> 
             frozen_at: last.frozen_at,
             recipients: last.tally.planned,
             content_digest: last.content_digest.clone(),
-            message: store.message(&last.id, 0)?,
+            content_json: store.content_json(&last.id)?,
         }),
         None => None,
     };

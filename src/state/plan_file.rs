@@ -122,6 +122,14 @@ impl PlanFile {
         Ok(runs)
     }
 
+    /// What a run's campaign said: [`RunHeader::content_json`](crate::plan::RunHeader::content_json).
+    ///
+    /// # Errors
+    /// Where the file is damaged.
+    pub fn content_json(&self, run: &str) -> Result<Option<String>> {
+        self.store.content_json(run)
+    }
+
     pub(super) fn columns(&self, run: &str) -> &[String] {
         self.origin.columns.get(run).map_or(&[], Vec::as_slice)
     }

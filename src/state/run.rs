@@ -1,6 +1,7 @@
 //! What the state says of a run as a whole.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Tally;
@@ -73,7 +74,7 @@ impl Hold {
 }
 
 /// A run's status in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Recipients remain; applying again resumes.
@@ -137,9 +138,10 @@ pub struct Note {
 }
 
 /// Something that happened to a run as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RunEvent {
-    /// When.
+    /// When; RFC 3339.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// `frozen`, `taken up`, `paused`, …
     pub what: String,

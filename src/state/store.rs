@@ -118,9 +118,8 @@ pub trait Store: Send {
     /// Also where what the file holds is not what its digests say.
     fn freeze_saved(&mut self, file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> Result<()>;
 
-    /// The JSON text of a run's message, counted from 0 in the order in which they were first sent; `None` where the run
-    /// has no such message.
-    fn message(&self, run: &str, number: u32) -> Result<Option<String>>;
+    /// What the run's campaign said when it was frozen: [`RunHeader::content_json`]. `None` where that is not known.
+    fn content_json(&self, run: &str) -> Result<Option<String>>;
 
     /// The waves of a run, by the index that its batches name; at least one.
     fn waves(&self, run: &str) -> Result<Vec<Wave>>;

@@ -1,11 +1,12 @@
 //! The accounting equation: where every recipient of a run stands.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
 
 /// Recipients of a run, each counted once: `planned = accepted + failed + in_doubt + skipped + remaining`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tally {
     /// All that the plan holds.
     pub planned: u64,

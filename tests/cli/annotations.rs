@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::bench::Bench;
+use crate::golden::golden;
 
 /// A workspace in a subfolder, with mistakes of every kind: at a place, of a whole file, and a warning.
 fn bench() -> Bench {
@@ -28,21 +29,6 @@ fn bench() -> Bench {
     bench
 }
 
-fn golden(name: &str, said: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/golden").join(name);
-    let said =
-        said.replace(&format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION")), "\"version\": \"VERSION\"");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &said).unwrap();
-    }
-    assert_eq!(
-        said,
-        std::fs::read_to_string(&path).unwrap_or_default(),
-        "{}: see tests/README.md",
-        path.display()
-    );
-}
-
 #[test]
 fn each_code_host_gets_what_it_reads() {
     let bench = bench();
@@ -52,7 +38,8 @@ fn each_code_host_gets_what_it_reads() {
         ("sarif", "validate.sarif.json"),
     ] {
         let said = bench.run(&["-C", "push", "validate", "--format", format]).code(1);
-        golden(file, &said.stdout);
+        let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        golden(&format!("cli/golden/{file}"), &said.stdout.replace(&version, "\"version\": \"VERSION\""));
         assert!(said.stderr.contains("did you mean `user_id`?"), "the log has no words: {}", said.stderr);
         let absolute = bench.path("push");
         let same = bench.run(&["-C", absolute.to_str().unwrap(), "validate", "--format", format]).code(1);

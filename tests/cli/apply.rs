@@ -145,8 +145,8 @@ fn a_changed_campaign_with_an_unfinished_run_is_refused_until_somebody_chooses()
     let file = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap().replace("Hello", "Goodbye");
     bench.write("campaigns/c.yaml", &file);
     let said = bench.apply().code(7);
-    for choice in ["--as-frozen", "pushplan cancel c@once", "revision"] {
-        assert!(said.stderr.contains(choice), "{}", said.stderr);
+    for told in ["message.title: Hello → Goodbye", "--as-frozen", "pushplan cancel c@once", "revision"] {
+        assert!(said.stderr.contains(told), "{}", said.stderr);
     }
     assert_eq!(bench.ledger().carried_out, carried_out);
 

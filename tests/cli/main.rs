@@ -10,7 +10,10 @@ mod clock;
 #[path = "../support/code_host.rs"]
 mod code_host;
 mod events;
+mod forms;
 mod gates;
+#[path = "../support/golden.rs"]
+mod golden;
 mod init;
 mod manual;
 mod operator;

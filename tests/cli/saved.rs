@@ -52,8 +52,13 @@ fn what_is_frozen_from_a_file_is_what_is_frozen_without_one() {
             bench.apply().code(0);
         }
         let dump = bench.run(&["state", "export"]).code(0).stdout;
-        let kept =
-            ["\"table\":\"batch\"", "\"table\":\"account\"", "\"table\":\"message\"", "\"table\":\"wave\""];
+        let kept = [
+            "\"table\":\"batch\"",
+            "\"table\":\"account\"",
+            "\"table\":\"message\"",
+            "\"table\":\"wave\"",
+            "\"table\":\"content\"",
+        ];
         let rows = dump.lines().filter(|line| kept.iter().any(|table| line.contains(table)));
         rows.map(str::to_owned).collect::<Vec<_>>()
     };
@@ -78,7 +83,9 @@ fn a_plan_is_refused_once_the_campaign_has_moved() {
         "campaigns/c.yaml",
         "campaign: c\naudience: { csv: audience.csv, account: id }\nmessage: { body: Other }\n",
     );
-    is_stale(&bench, bench.run(&["apply", PLAN]), "the content of the campaign has changed");
+    let told = "c@once: the content of the campaign has changed\n    message.body: News from {{city}} → Other\n    \
+                message.title: gone, was Hello\n";
+    is_stale(&bench, bench.run(&["apply", PLAN]), told);
     std::fs::remove_file(bench.path("campaigns/c.yaml")).unwrap();
     bench.write("campaigns/d.yaml", "campaign: d\naudience: { accounts: [a] }\nmessage: { body: Other }\n");
     is_stale(&bench, bench.run(&["apply", PLAN]), "campaign 'c' is gone");

@@ -38,7 +38,7 @@ fn a_dump_that_does_not_fit_together_is_refused_and_leaves_nothing() {
     for (from, to, word) in [
         ("\"recipients\":500", "\"recipients\":499", "counts 499 recipients"),
         ("\"what\":\"accepted\"", "\"what\":\"begun\"", "journal"),
-        ("pushplan.state/2", "pushplan.state/9", "format"),
+        ("pushplan.state/3", "pushplan.state/9", "format"),
         ("{\"row\"", "{\"wor\"", "not a row"),
     ] {
         bench.write("dump.jsonl", &dump.replacen(from, to, 1));

@@ -91,6 +91,18 @@ fn an_encrypted_connection_checks_the_servers_certificate() {
 }
 
 #[test]
+fn a_state_of_an_older_format_is_brought_to_the_newest_by_the_next_apply() {
+    let bench = bench();
+    bench.apply().code(0);
+    // What format 1 was.
+    bench.place.run("DROP TABLE pushplan.content; UPDATE pushplan.identity SET format = 1");
+    refused(bench.run(&["status"]), "it still has format 1, which the next apply brings to format 2");
+    bench.apply().code(0);
+    bench.run(&["state", "verify"]).code(0);
+    assert!(bench.run(&["status"]).code(0).stdout.contains("finished"));
+}
+
+#[test]
 fn a_newer_format_is_refused_by_name() {
     let bench = bench();
     bench.apply().code(0);

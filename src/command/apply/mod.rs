@@ -118,7 +118,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     if args.due {
         planned.set_refused_aside(&args.overridden);
     } else {
-        planned.refuse_changed()?;
+        planned.refuse_changed(Some(store.as_ref()))?;
     }
     if let Some((agenda, _)) = &mut agenda {
         agenda.note(&context.campaigns, !planned.failed.is_empty() || !planned.refused.is_empty(), now);
@@ -158,7 +158,8 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         (store, is_stopped) = send(store, &planned, &targets, until, events)?;
     }
     let next = next.map(|(_, at)| at);
-    let exit = account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned));
+    let exit =
+        account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned, store.as_ref()));
     Ok(Round { exit, next, is_stopped })
 }
 
@@ -228,13 +229,13 @@ fn settle(store: &mut dyn Store, planned: &Planned, now: Timestamp) -> Result<()
 }
 
 /// Says what a timer's apply has left alone, campaign by campaign, and what that makes of the exit code.
-fn tell_apart(planned: &mut Planned) -> Exit {
+fn tell_apart(planned: &mut Planned, store: &dyn Store) -> Exit {
     let mut exit = Exit::Done;
     let mut tell = |failure: Failure| {
         output::failure(&failure);
         exit = exit.worse(failure.exit());
     };
-    if let Err(changed) = planned.refuse_changed() {
+    if let Err(changed) = planned.refuse_changed(Some(store)) {
         tell(changed);
     }
     for error in std::mem::take(&mut planned.failed) {

@@ -18,6 +18,7 @@ use crate::command::failure::Failure;
 use crate::command::planning::{Planned, plan_all};
 use crate::command::target::compare_clocks;
 use crate::command::{Global, output, who};
+use crate::plan::change::field_changes;
 use crate::plan::digest;
 use crate::report;
 use crate::report::events::Events;
@@ -50,7 +51,7 @@ pub(super) fn run(
     let begun = begun(&runs, store.as_ref())?;
     let is_begun = begun.is_some();
     let planned = match begun {
-        Some(begun) => go_on(begun, &context, args.as_frozen, now)?,
+        Some(begun) => go_on(begun, &context, store.as_ref(), args.as_frozen, now)?,
         None => plan_again(&file, &runs, &context, store.as_ref(), now)?,
     };
     output::print(&planned.text(&context.workspace))?;
@@ -102,7 +103,13 @@ fn begun(runs: &[Run], store: &dyn Store) -> Result<Option<Vec<Run>>, Failure> {
 }
 
 /// What is left to do of runs that are in the state.
-fn go_on(begun: Vec<Run>, context: &Context, as_frozen: bool, now: Timestamp) -> Result<Planned, Failure> {
+fn go_on(
+    begun: Vec<Run>,
+    context: &Context,
+    store: &dyn Store,
+    as_frozen: bool,
+    now: Timestamp,
+) -> Result<Planned, Failure> {
     let mut planned = Planned::default();
     for run in begun {
         let Some(campaign) = context.campaigns.iter().find(|campaign| campaign.id == run.campaign) else {
@@ -114,7 +121,7 @@ fn go_on(begun: Vec<Run>, context: &Context, as_frozen: bool, now: Timestamp) ->
     if as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
-    planned.refuse_changed()?;
+    planned.refuse_changed(Some(store))?;
     Ok(planned)
 }
 
@@ -141,7 +148,12 @@ fn plan_again(
             None if !known(&run.campaign) => Some(format!("{id}: campaign '{}' is gone", run.campaign)),
             None => Some(format!("{id}: it is no longer due")),
             Some(plan) if plan.header().content_digest != run.content_digest => {
-                Some(format!("{id}: the content of the campaign has changed"))
+                let saved = file.content_json(id)?.unwrap_or_default();
+                let fields = field_changes(&saved, &plan.header().content_json);
+                Some(format!(
+                    "{id}: the content of the campaign has changed{}",
+                    report::plan::fields_text(&fields)
+                ))
             }
             Some(plan) if plan.audience_digest() != run.audience_digest => {
                 let (then, now) = (grouped(run.tally.planned), grouped(plan.recipients()));

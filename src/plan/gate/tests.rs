@@ -95,7 +95,7 @@ fn the_past_counts_into_the_day_and_is_what_growth_is_measured_by() {
         frozen_at: at(NOW),
         recipients: 100,
         content_digest: String::new(),
-        message: None,
+        content_json: None,
     };
     let past = Past { last: Some(last), of_day: 100 };
     for (recipients, refused) in [(150, false), (151, true)] {

@@ -8,7 +8,7 @@ use crate::state::error::{Error, Result};
 use crate::state::sql::{Database, Fault};
 
 /// What leads from each format to the next; the first makes format 1 where there was nothing.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("migrate_1_to_2.sql")];
 
 /// The newest format this pushplan knows.
 const FORMAT: i64 = MIGRATIONS.len() as i64;

@@ -92,6 +92,7 @@ pub(super) fn replace_pending(database: &dyn Database, run: i64, plan: &Plan) ->
         |row| row.get(0),
     )?;
     write::insert_batches(database, run, plan, first_message)?;
+    write::write_content(database, run, &plan.header().content_json)?;
     database.execute_one(
         // Its audience is still a part of the one that was frozen.
         "UPDATE run SET content_digest = ?2, plan_digest = ?3 WHERE id = ?1",

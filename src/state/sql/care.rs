@@ -140,6 +140,7 @@ fn lost_run(id: &str) -> RunHeader {
         expires_at: None,
         delivery: Delivery::default(),
         content_digest: String::new(),
+        content_json: "".into(),
         first_batch: 1,
     }
 }

@@ -11,10 +11,10 @@ use super::database::{Cell, Database, Fault};
 use super::rows::{Packer, accounts_json, unreadable};
 
 /// Name and version of the first line.
-const FORMAT: &str = "pushplan.state/2";
+const FORMAT: &str = "pushplan.state/3";
 
 /// What is read besides: columns that a row lacks have their defaults.
-const OLDER: &str = "pushplan.state/1";
+const OLDER: [&str; 2] = ["pushplan.state/1", "pushplan.state/2"];
 
 /// Longest line that is read: a batch of 500 long accounts stays far below it.
 const LINE_MAX: usize = 32 << 20;
@@ -47,6 +47,7 @@ const TABLES: &[(&str, &[&str])] = &[
             "remaining",
         ],
     ),
+    ("content", &["run", "json"]),
     ("campaign", &["id", "answered"]),
     ("wave", &["run", "number", "windows", "zone"]),
     ("message", &["run", "number", "json"]),
@@ -148,8 +149,8 @@ pub(super) fn import(database: &dyn Database, input: &mut dyn BufRead) -> Result
         let value: Value =
             serde_json::from_slice(&line).map_err(|e| DumpError::Line(number, e.to_string()))?;
         if number == 1 {
-            if ![FORMAT, OLDER].iter().any(|format| value == json!({ "format": format })) {
-                return Err(wrong("does not name the format pushplan.state/2"));
+            if !OLDER.iter().chain([&FORMAT]).any(|format| value == json!({ "format": format })) {
+                return Err(DumpError::Line(1, format!("does not name the format {FORMAT}")));
             }
             continue;
         }

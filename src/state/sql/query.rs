@@ -160,13 +160,16 @@ pub(super) fn calls(
 }
 
 pub(super) fn message(database: &dyn Database, run: i64, number: u32) -> Result<String, Fault> {
-    find_message(database, run, number)?.ok_or_else(|| unreadable(format!("message {number} is missing")))
+    let found: Option<String> = database.find(
+        "SELECT json FROM message WHERE run = ?1 AND number = ?2",
+        &cells![run, number],
+        |row| row.get(0),
+    )?;
+    found.ok_or_else(|| unreadable(format!("message {number} is missing")))
 }
 
-pub(super) fn find_message(database: &dyn Database, run: i64, number: u32) -> Result<Option<String>, Fault> {
-    database.find("SELECT json FROM message WHERE run = ?1 AND number = ?2", &cells![run, number], |row| {
-        row.get(0)
-    })
+pub(super) fn content_json(database: &dyn Database, run: i64) -> Result<Option<String>, Fault> {
+    database.find("SELECT json FROM content WHERE run = ?1", &cells![run], |row| row.get(0))
 }
 
 pub(super) fn hold(database: &dyn Database, run: &str) -> Result<Option<Hold>, Fault> {

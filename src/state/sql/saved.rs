@@ -54,6 +54,7 @@ pub(super) fn copy_run(file: &PlanFile, run: &Run, to: &dyn Database, now: Times
         expires_at: run.expires_at,
         delivery: run.delivery,
         content_digest: run.content_digest.clone(),
+        content_json: query::content_json(from, saved)?.unwrap_or_default().into(),
         first_batch: 1,
     };
     let new = NewRun {
@@ -64,6 +65,7 @@ pub(super) fn copy_run(file: &PlanFile, run: &Run, to: &dyn Database, now: Times
         hold: None,
     };
     let id = write::insert_run(to, &new, now)?;
+    write::write_content(to, id, &header.content_json)?;
     let waves = query::waves(from, saved)?;
     write::insert_waves(to, id, &waves)?;
 

@@ -102,8 +102,9 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         self.write_watermark()
     }
 
-    fn message(&self, run: &str, number: u32) -> Result<Option<String>> {
-        query::find_message(&self.database, self.run_id(run)?, number).map_err(self.failed("read a message"))
+    fn content_json(&self, run: &str) -> Result<Option<String>> {
+        query::content_json(&self.database, self.run_id(run)?)
+            .map_err(self.failed("read a campaign's content"))
     }
 
     fn waves(&self, run: &str) -> Result<Vec<Wave>> {

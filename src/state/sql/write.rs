@@ -61,8 +61,20 @@ pub(super) fn insert_plan(database: &dyn Database, plan: &Plan, now: Timestamp) 
         hold: None,
     };
     let id = insert_run(database, &run, now)?;
+    write_content(database, id, &plan.header().content_json)?;
     insert_batches(database, id, plan, 0)?;
     Ok(id)
+}
+
+/// What the run's campaign says, where it is known.
+pub(super) fn write_content(database: &dyn Database, run: i64, json: &str) -> Result<(), Fault> {
+    if json.is_empty() {
+        return Ok(());
+    }
+    database.execute_one(
+        "INSERT INTO content (run, json) VALUES (?1, ?2) ON CONFLICT (run) DO UPDATE SET json = excluded.json",
+        &cells![run, json],
+    )
 }
 
 /// The plan's messages, numbered from `first_message` on, its waves and its batches. A wave that the run has already

@@ -20,20 +20,26 @@ pub(in crate::state) const PLAN_APPLICATION_ID: i32 = 0x706c_616e;
 /// What a plan file has beside the tables of a state: the JSON text of what the plan was made from.
 pub(super) const PLAN_TABLE: &str = "CREATE TABLE origin (json TEXT NOT NULL) STRICT;";
 
+/// What leads from each format to the next, from format 1 on.
+const MIGRATIONS: &[&str] = &[include_str!("migrate_1_to_2.sql"), include_str!("migrate_2_to_3.sql")];
+
 /// The newest format this pushplan knows.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 1 + MIGRATIONS.len() as i64;
 
 /// The tables of [`FORMAT`].
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 
-/// What format 1 lacks, seen through it: temporary tables stand before those of the file.
-const SEEN_FROM_1: &str = "
+/// What each format lacks of the next one, seen through it: temporary tables stand before those of the file.
+const SEEN_AS_NEXT: &[&str] = &[
+    "
     CREATE TEMP VIEW identity AS SELECT *, NULL AS moved_to FROM main.identity;
     CREATE TEMP VIEW run AS SELECT *, NULL AS waits_until FROM main.run;
     CREATE TEMP VIEW batch AS SELECT *, 0 AS wave FROM main.batch;
     CREATE TEMP TABLE wave (run, number, windows, zone);
     CREATE TEMP VIEW campaign AS
-      SELECT campaign AS id, min(frozen_at) AS answered FROM main.run GROUP BY campaign;";
+      SELECT campaign AS id, min(frozen_at) AS answered FROM main.run GROUP BY campaign;",
+    "CREATE TEMP TABLE content (run, json);",
+];
 
 /// The format of a file of ours.
 ///
@@ -82,12 +88,10 @@ pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<()> {
     let transaction =
         Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
     // Asked again under the lock: another process may have come first.
-    if check(&transaction, path)? == 1 {
-        transaction
-            .execute_batch(include_str!("migrate_1_to_2.sql"))
-            .and_then(|()| transaction.pragma_update(None, "user_version", FORMAT))
-            .map_err(failed)?;
+    for migration in from(MIGRATIONS, check(&transaction, path)?) {
+        transaction.execute_batch(migration).map_err(failed)?;
     }
+    transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 
@@ -96,10 +100,15 @@ pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<()> {
 /// # Errors
 /// Where it is not ours, or newer than we know.
 pub(super) fn see_as_newest(connection: &Connection, path: &Path) -> Result<()> {
-    if check(connection, path)? == FORMAT {
-        return Ok(());
-    }
-    connection.execute_batch(SEEN_FROM_1).map_err(|source| error(path, "read", source))
+    let found = check(connection, path)?;
+    connection
+        .execute_batch(&from(SEEN_AS_NEXT, found).concat())
+        .map_err(|source| error(path, "read", source))
+}
+
+/// Of steps that each lead from a format to the next, those that are left from this one on.
+fn from(steps: &'static [&'static str], format: i64) -> &'static [&'static str] {
+    &steps[(format - 1) as usize..]
 }
 
 fn pragma(connection: &Connection, path: &Path, name: &str) -> Result<i64> {
@@ -181,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_format_1_is_read_as_it_is_and_brought_to_format_2_by_who_writes_it() {
+    fn a_file_of_format_1_is_read_as_it_is_and_brought_to_the_newest_by_who_writes_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = format_1(&folder);
         holds_the_run(&SqliteStore::open_to_read(&path).unwrap().unwrap());
@@ -189,12 +198,27 @@ mod tests {
 
         let mut store = SqliteStore::open(&path).unwrap();
         holds_the_run(&store);
-        assert_eq!(user_version(&path), 2);
+        assert_eq!(user_version(&path), super::FORMAT);
         let note = Note { who: "ann".to_owned(), why: String::new() };
         let batches = store.take_up(RUN, &note, at("2026-11-24T09:01Z")).unwrap();
         assert_eq!(batches.iter().map(|batch| batch.wave).collect::<Vec<_>>(), [0, 0]);
         drop(store);
         holds_the_run(&SqliteStore::open(&path).unwrap());
+    }
+
+    #[test]
+    fn a_file_of_format_2_has_runs_of_which_nobody_knows_what_their_campaigns_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = format_1(&folder);
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let migration = include_str!("migrate_1_to_2.sql");
+        connection.execute_batch(&format!("BEGIN; {migration} PRAGMA user_version=2; COMMIT;")).unwrap();
+        drop(connection);
+        for store in [SqliteStore::open_to_read(&path).unwrap().unwrap(), SqliteStore::open(&path).unwrap()] {
+            holds_the_run(&store);
+            assert_eq!(store.content_json(RUN).unwrap(), None);
+        }
+        assert_eq!(user_version(&path), super::FORMAT);
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- Format 2 of the state. A change of it is a new format with a migration: see `format.rs`.
+-- Format 3 of the state. A change of it is a new format with a migration: see `format.rs`.
 -- Times are milliseconds since 1970. A batch's id is its run's id * 2^32 + its number.
 
 -- Which state this is, and how often it was written.
@@ -36,6 +36,13 @@ CREATE TABLE run (
 
 -- What a timer asks every minute must not grow with the runs that are done with.
 CREATE INDEX run_open ON run (id) WHERE remaining > 0 OR in_doubt > 0;
+
+-- What the run's campaign said, to tell what a later one changes: JSON text. Apart from the run, whose row every
+-- commit writes. Runs of earlier formats have none.
+CREATE TABLE content (
+  run  INTEGER PRIMARY KEY REFERENCES run (id),
+  json TEXT NOT NULL
+) STRICT;
 
 -- Up to when the occurrences of a campaign have their fate: each one before it is a run.
 CREATE TABLE campaign (

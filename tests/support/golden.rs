@@ -1,0 +1,34 @@
+//! Output that is kept, to be read as a difference when it changes.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+/// Holds what was said to a file below `tests`, or writes that with `UPDATE_GOLDEN` set.
+#[track_caller]
+pub fn golden(name: &str, said: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, said).unwrap();
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == said, "{}: see tests/README.md\n{said}", path.display());
+}
+
+/// JSON with what is another thing each time replaced: instants, who it was, TaskIds.
+pub fn timeless(mut json: Value) -> Value {
+    replace(&mut json, "");
+    json
+}
+
+fn replace(value: &mut Value, key: &str) {
+    match value {
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => *text = "TIME".to_owned(),
+        Value::String(text) if key == "who" => *text = "SOMEBODY".to_owned(),
+        Value::String(text) if key == "task_id" => *text = "TASK".to_owned(),
+        Value::Array(list) => list.iter_mut().for_each(|value| replace(value, key)),
+        Value::Object(map) => map.iter_mut().for_each(|(key, value)| replace(value, key)),
+        _ => {}
+    }
+}
