@@ -73,7 +73,7 @@ impl From<Occurrence> for Due {
 }
 
 /// Why an occurrence is missed whose window has passed.
-const NOBODY_RAN_IT: &str = "nothing ran it in its window";
+const NOBODY_RAN_IT: &str = "nothing ran it in its window, or a gate refused it";
 
 /// What the state knows of one campaign.
 pub struct Known<'k> {

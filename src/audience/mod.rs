@@ -11,7 +11,7 @@
 //!
 //! # Invariants
 //!
-//! - Every data row has one fate: `rows = bad + filtered + duplicates + excluded + suppressed + recipients`.
+//! - Every data row has one fate: `rows = bad + filtered + duplicates + excluded + suppressed + others + recipients`.
 //! - The result depends on the source's bytes and the spec alone, never on threads or hash seeds.
 //! - A file that is cut, damaged or malformed is an error, never a short audience.
 //!
@@ -110,7 +110,7 @@ impl TupleId {
 
 /// What became of the source's rows.
 ///
-/// `rows = bad + filtered + duplicates + excluded + suppressed + recipients`.
+/// `rows = bad + filtered + duplicates + excluded + suppressed + others + recipients`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// Data rows read; a CSV header and blank lines are none.
@@ -128,6 +128,9 @@ pub struct Stats {
     pub excluded: u64,
     /// Accounts left out because one of their rows matches `suppress_where` (and no `exclude` names them).
     pub suppressed: u64,
+    /// Accounts that the plan is not about: where it is made for what is left of a run, those who are done with.
+    #[serde(default)]
+    pub others: u64,
     /// Accounts that get a push.
     pub recipients: u64,
 }

@@ -38,7 +38,7 @@ pub struct Reading {
 ///
 /// The first row of an account that matches `where`, in the source's order, is the one that counts. An account
 /// that a list under `exclude` names, or of which any row (matching `where` or not) matches `suppress_where`,
-/// gets nothing; so does one that `keep` does not name, which counts as excluded.
+/// gets nothing; so does one that `keep` does not name, which counts among the others.
 ///
 /// # Errors
 /// A source cannot be read, is beyond `access`, is cut or damaged, lacks a column, or has more malformed rows than

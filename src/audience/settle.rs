@@ -123,10 +123,12 @@ impl Part {
             let name = &self.accounts[start..account.end];
             start = account.end;
             let Some((row, _)) = account.row else { continue };
-            if account.excluded || !keep.names(name) {
+            if account.excluded {
                 stats.excluded += 1;
             } else if account.suppressed {
                 stats.suppressed += 1;
+            } else if !keep.names(name) {
+                stats.others += 1;
             } else {
                 stats.recipients += 1;
                 continue;

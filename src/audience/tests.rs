@@ -490,7 +490,8 @@ proptest! {
         prop_assert_eq!(*audience.stats(), stats);
         prop_assert_eq!(
             stats.rows,
-            stats.bad + stats.filtered + stats.duplicates + stats.excluded + stats.suppressed + stats.recipients
+            stats.bad + stats.filtered + stats.duplicates + stats.excluded + stats.suppressed + stats.others
+                + stats.recipients
         );
     }
 

@@ -31,6 +31,6 @@ pub use spec::{
     AudienceSpec, Campaign, Command, Delivery, Draft, Exclusion, Files, Filter, Format, MaxFailures,
     MessageSpec, Node, OnInDoubt, Postgres, Scalar, Source, Test,
 };
-pub use units::{parse_duration, parse_share};
+pub use units::{parse_duration, parse_share, percent, share_of};
 pub use workspace::{App, Endpoint, FILE_NAME, Rate, STATE, SecretRef, StateLocation, Workspace};
 pub use yaml::parse as parse_yaml;

@@ -21,7 +21,7 @@ use super::spec::{
     MessageSpec, OnInDoubt, Postgres, Scalar, Source, Test,
 };
 use super::units::{parse_duration, parse_share};
-use super::workspace::{Workspace, secret_ref};
+use super::workspace::{App, Endpoint, Workspace, secret_ref};
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::timpush::wire::LA_ID_BYTES_MAX;
 
@@ -91,15 +91,15 @@ impl Resolver<'_> {
             timezone_column: raw.schedule.and_then(|schedule| schedule.timezone_column),
             document: Arc::clone(self.document),
         });
-        let app = workspace.and_then(|workspace| self.app(raw.app, written, workspace));
-        let (app, identifier) = app?;
-        let from = raw.from.unwrap_or(identifier);
-        let content = content(written, &app, &from);
+        let found = workspace.and_then(|workspace| self.app(raw.app, written, workspace));
+        let (name, app) = found?;
+        let from = raw.from.unwrap_or_else(|| app.identifier.clone());
+        let content = content(written, &name, app, &from);
         Some(Campaign {
             id: raw.campaign?,
             description: raw.description,
             owner: raw.owner,
-            app,
+            app: name,
             from,
             revision: raw.revision.unwrap_or(1),
             audience: audience?,
@@ -120,20 +120,20 @@ impl Resolver<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// The app's name and its identifier, which is the default sender.
-    fn app(
+    /// The app, by the name that is written or because it is the only one.
+    fn app<'w>(
         &mut self,
         name: Option<String>,
         written: &Value,
-        workspace: &Workspace,
-    ) -> Option<(String, String)> {
+        workspace: &'w Workspace,
+    ) -> Option<(String, &'w App)> {
         let names = || workspace.apps.keys().map(String::as_str);
         let known = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let Some(name) = name else {
             // A mistake in `app` itself was told already.
             if written.is_object() && written.get("app").is_none() {
                 if let [only] = names().collect::<Vec<_>>().as_slice() {
-                    return Some(((*only).to_owned(), workspace.apps[*only].identifier.clone()));
+                    return Some(((*only).to_owned(), &workspace.apps[*only]));
                 }
                 let message = "`app` is left out, and the workspace has several apps";
                 self.error(
@@ -145,7 +145,7 @@ impl Resolver<'_> {
             return None;
         };
         if let Some(app) = workspace.apps.get(&name) {
-            return Some((name, app.identifier.clone()));
+            return Some((name, app));
         }
         let diagnostic =
             self.document.at_value("/app", "unknown-app", format!("`pushplan.yaml` has no app `{name}`"));
@@ -424,13 +424,19 @@ fn scalar(raw: RawScalar) -> Scalar {
 }
 
 /// What counts of a file; see [`Campaign::content_digest`].
-fn content(written: &Value, app: &str, from: &str) -> Value {
+fn content(written: &Value, name: &str, app: &App, from: &str) -> Value {
     let mut content = written.clone();
     if let Value::Object(map) = &mut content {
         map.remove("description");
         map.remove("owner");
         map.remove("delivery");
-        map.insert("app".to_owned(), json!(app));
+        // Whose people get it: another app of the same name is another audience, and a sandbox is nobody. How the
+        // vendor is reached is not: a wrong `region` is mended under way.
+        let app = match app.endpoint {
+            Endpoint::Url(_) => json!({ "name": name, "sdk_app_id": app.sdk_app_id }),
+            Endpoint::Sandbox => json!({ "name": name, "sandbox": true }),
+        };
+        map.insert("app".to_owned(), app);
         map.insert("from".to_owned(), json!(from));
     }
     content

@@ -46,7 +46,8 @@ pub struct Campaign {
 
 impl Campaign {
     /// SHA-256 of what the file says, free of how it says it: comments, key order, `description`,
-    /// `owner` and `delivery` (which changes neither who gets it nor what) do not count; the app and the sender count also where they are left out of the file.
+    /// `owner` and `delivery` (which changes neither who gets it nor what) do not count; the app with its SDKAppID and
+    /// the sender count also where they are left out of the file.
     pub fn content_digest(&self) -> [u8; 32] {
         self.content_digest
     }

@@ -74,9 +74,34 @@ pub fn parse_percentage(text: &str) -> Result<f64, String> {
     Ok(share / 100.0)
 }
 
+/// The largest whole number within a share of another one. That 29% of 100 are 29, which binary fractions would have as
+/// a little less, is what an author means.
+pub fn share_of(number: u64, share: f64) -> u64 {
+    let part = number as f64 * share;
+    (part + part * 1e-9) as u64
+}
+
+/// A share as an author writes it: `5%`.
+pub fn percent(share: f64) -> String {
+    format!("{}%", (share * 1e8).round() / 1e6)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_of_a_number_is_what_its_author_would_reckon() {
+        for number in [100, 200, 700, 12_300] {
+            for hundredths in 0..=300 {
+                let share = parse_percentage(&format!("{hundredths}%")).unwrap();
+                assert_eq!(share_of(number, share), number * hundredths / 100, "{hundredths}% of {number}");
+                assert_eq!(percent(share), format!("{hundredths}%"));
+            }
+        }
+        assert_eq!(share_of(9, parse_share("50%").unwrap()), 4);
+        assert_eq!(percent(parse_share("0.1%").unwrap()), "0.1%");
+    }
 
     #[test]
     fn durations_add_up() {

@@ -59,6 +59,16 @@ pub struct App {
     pub rate: Rate,
 }
 
+impl App {
+    /// Whom calls reach, in words: `SDKAppID 1400000000 at https://adminapisgp.im.qcloud.com`.
+    pub fn target(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Url(url) => format!("SDKAppID {} at {url}", self.sdk_app_id),
+            Endpoint::Sandbox => "a sandbox: nothing leaves this machine".to_owned(),
+        }
+    }
+}
+
 /// Where calls go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {

@@ -9,7 +9,7 @@ pub enum Exit {
     Done = 0,
     /// An error; nothing was sent by this command.
     Error = 1,
-    /// `plan --detailed-exitcode` only: there is something to send.
+    /// `plan --detailed-exitcode` only: an apply would send something, or record what was missed.
     SomethingToSend = 2,
     /// Finished; some recipients failed.
     SomeFailed = 3,
@@ -56,7 +56,7 @@ pub const TABLE: &str = "\
 Exit codes:
    0  done, or nothing to do; what remains waits for a later wave
    1  error; nothing was sent by this command
-   2  only `plan --detailed-exitcode`: there is something to send
+   2  only `plan --detailed-exitcode`: there is something to send or to record
    3  finished; some recipients failed
    4  stopped; applying again resumes
    5  batches are in doubt

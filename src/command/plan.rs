@@ -32,7 +32,7 @@ pub(super) struct Args {
     /// Show also what is due after that: up to an instant, or for so long
     #[arg(long, value_name = "WHEN", value_parser = When::parse)]
     until: Option<When>,
-    /// Exit with 2 where there is something to send, and with 0 only where there is not
+    /// Exit with 2 where an apply would send something, or record what was missed, and with 0 only where it would not
     #[arg(long)]
     detailed_exitcode: bool,
     /// Say on stderr where the time went, campaign by campaign
@@ -52,25 +52,31 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         None => None,
     };
     let summaries = planned.summaries(&context.workspace);
-    output::print(&match args.format {
-        PlanFormat::Json => report::plan::json(&summaries, calendar.as_ref()),
-        PlanFormat::Text => report::plan::texts(&summaries) + &planned.notes(),
-        PlanFormat::Markdown => report::markdown::plan(&summaries, &planned.notes()),
-    })?;
-    if args.format == PlanFormat::Text {
-        output::print(&drift(&context, &planned, store.as_deref())?)?;
-        if let Some(calendar) = &calendar {
-            output::print(&format!("\n{}", report::calendar::text(calendar)))?;
+    let changed = planned.refuse_changed(store.as_deref());
+    if args.format == PlanFormat::Json {
+        output::print(&report::plan::json(&summaries, calendar.as_ref()))?;
+    } else {
+        let mut notes = planned.notes() + &drift(&context, &planned, store.as_deref());
+        if args.format == PlanFormat::Markdown {
+            // What goes to stderr does not reach a reviewer.
+            notes.extend(changed.as_ref().err().map(|changed| format!("{changed}\n")));
+            output::print(&report::markdown::plan(&summaries, &notes))?;
+        } else {
+            output::print(&(report::plan::texts(&summaries) + &notes))?;
+            if let Some(calendar) = &calendar {
+                output::print(&format!("\n{}", report::calendar::text(calendar)))?;
+            }
         }
     }
-    planned.refuse_changed(store.as_deref())?;
+    changed?;
     if let Some(path) = &args.out {
         let state = store.as_ref().map(|store| store.identity()).transpose()?;
         let plans = planned.plans.iter().map(|judged| &judged.plan);
         PlanFile::write(path, plans, state, report::plan::json(&summaries, None), now)?;
     }
     planned.refuse_gates(std::iter::empty(), &[])?;
-    if args.detailed_exitcode && planned.sends_something() {
+    // What was missed and is not on record tells that nothing applies what is due.
+    if args.detailed_exitcode && (planned.sends_something() || !planned.missed.is_empty()) {
         return Ok(Exit::SomethingToSend);
     }
     Ok(Exit::Done)
@@ -78,18 +84,18 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
 
 /// What has become of the audiences of unfinished runs. They are sent as they were frozen; who reviews a plan
 /// should know all the same.
-fn drift(context: &Context, planned: &Planned, store: Option<&dyn Store>) -> Result<String, Failure> {
+fn drift(context: &Context, planned: &Planned, store: Option<&dyn Store>) -> String {
     let mut text = String::new();
     for run in &planned.resumes {
         let Some(campaign) = context.campaigns.iter().find(|campaign| campaign.id == run.campaign) else {
             continue;
         };
         let occurrence = occurrence_of(campaign, run);
-        let now = plan_one(campaign, occurrence, context, None, store)
-            .map_err(|error| Failure::prepare(vec![error]))?;
-        if now.audience_digest() != run.audience_digest {
-            text += &report::plan::audience_drift(run, now.recipients());
+        match plan_one(campaign, occurrence, context, None, store) {
+            Ok(now) if now.audience_digest() == run.audience_digest => {}
+            Ok(now) => text += &report::plan::audience_drift(run, now.recipients()),
+            Err(error) => text += &report::plan::unknown_drift(run, &error.to_string()),
         }
     }
-    Ok(text)
+    text
 }

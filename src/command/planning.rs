@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::output;
 use crate::apply::{Due, Intention, Known, decide};
 use crate::campaign::schedule::{Occurrence, parse_occurrence_id};
-use crate::campaign::{Campaign, Workspace};
+use crate::campaign::{Campaign, OnInDoubt, Workspace};
 use crate::diagnostic::Diagnostics;
 use crate::plan::change::{Past, field_changes};
 use crate::plan::gate::{Facts, Gate, Verdict, verdicts};
@@ -38,7 +38,7 @@ pub(super) struct Planned {
     pub(super) plans: Vec<Judged>,
     /// Why other runs that are due cannot be planned.
     pub(super) failed: Vec<prepare::Error>,
-    /// Why other runs that are due are refused by a gate: [`Planned::set_refused_aside`].
+    /// Why other runs that are due are refused by a gate: [`plan_due`].
     pub(super) refused: Vec<Failure>,
     /// Occurrences that are not sent any more, by the reason.
     pub(super) missed: BTreeMap<String, Vec<RunHeader>>,
@@ -54,6 +54,8 @@ pub(super) struct Planned {
     pub(super) held: Vec<Run>,
     /// Runs that are done with, and whether their campaign has changed since.
     pub(super) settled: Vec<(Run, bool)>,
+    /// Runs that are left alone though they are due or unfinished, and why.
+    pub(super) left: Vec<(String, &'static str)>,
     /// Campaigns of which nothing is due, and when they next are.
     pub(super) not_due: Vec<(String, Option<Timestamp>)>,
 }
@@ -76,12 +78,13 @@ pub(super) fn plan_all(
         mistakes.sort();
         return Err(Failure::Mistakes(mistakes));
     }
-    planned.plan(&due, context, store, now)?;
+    planned.plan(&due, context, store, now, None)?;
     if planned.failed.is_empty() { Ok(planned) } else { Err(Failure::prepare(planned.failed)) }
 }
 
 /// As [`plan_all`], for a timer: runs that their schedules ask for, and each campaign by itself. What cannot be planned
-/// is told in [`Planned::failed`], and holds up no other campaign.
+/// is told in [`Planned::failed`], what a gate refuses that is not `overridden` in [`Planned::refused`], and neither holds
+/// up another campaign.
 ///
 /// # Errors
 /// Where the state cannot be read.
@@ -89,6 +92,7 @@ pub(super) fn plan_due(
     context: &Context,
     store: Option<&dyn Store>,
     now: Timestamp,
+    overridden: &[Gate],
 ) -> Result<Planned, Failure> {
     let (mut due, mut planned) = decide_all(context, store, now)?;
     due.retain(|(campaign, due)| {
@@ -100,7 +104,7 @@ pub(super) fn plan_due(
         }
         due.scheduled.is_some() && !has_mistakes
     });
-    planned.plan(&due, context, store, now)?;
+    planned.plan(&due, context, store, now, Some(overridden))?;
     Ok(planned)
 }
 
@@ -174,22 +178,26 @@ pub(super) fn plan_one(
     plan
 }
 
-/// Lets the gates judge a plan. `beside` are recipients of runs of the same app that would be sent with it.
-pub(super) fn judge(
+/// Lets the gates judge a plan. `beside` are those that would be sent with it.
+pub(super) fn judge<'j>(
     plan: Plan,
     campaign: &Campaign,
     context: &Context,
     store: Option<&dyn Store>,
-    beside: u64,
+    beside: impl Iterator<Item = &'j Judged>,
     now: Timestamp,
 ) -> Result<Judged, Failure> {
     let mut past = match store {
         Some(store) => state::past(store, plan.header(), now)?,
         None => Past::default(),
     };
-    past.of_day += beside;
     let rate = &context.workspace.apps[&campaign.app].rate;
-    let facts = Facts { campaign, plan: &plan, rate, past: &past, now };
+    let mut beside_s = 0.0;
+    for Judged { plan: other, .. } in beside.filter(|other| other.plan.header().app == campaign.app) {
+        past.of_day += other.recipients();
+        beside_s += other.seconds(rate);
+    }
+    let facts = Facts { campaign, plan: &plan, rate, past: &past, beside_s, now };
     let verdicts = verdicts(&context.workspace.gates, &facts);
     Ok(Judged { plan, verdicts, past, opens_at: None })
 }
@@ -222,13 +230,15 @@ impl Planned {
         }
     }
 
-    /// Plans what is due. An occurrence that cannot be planned has no fate yet: the next apply meets it again.
+    /// Plans what is due. An occurrence that cannot be planned has no fate yet: the next apply meets it again. With
+    /// `apart`, gates that are overridden, so does one that another gate refuses, and the others are judged without it.
     fn plan(
         &mut self,
         due: &[(&Campaign, Due)],
         context: &Context,
         store: Option<&dyn Store>,
         now: Timestamp,
+        apart: Option<&[Gate]>,
     ) -> Result<(), Failure> {
         for (campaign, due) in due {
             let occurrence = prepare::Occurrence {
@@ -243,11 +253,16 @@ impl Planned {
             }
             match plan {
                 Ok(plan) => {
-                    let of_app = self.plans.iter().filter(|other| other.plan.header().app == campaign.app);
-                    let beside = of_app.map(|other| other.plan.recipients()).sum();
-                    let judged = judge(plan, campaign, context, store, beside, now)?;
+                    let judged = judge(plan, campaign, context, store, self.plans.iter(), now)?;
                     let opens_at = due.scheduled.map(|occurrence| occurrence.opens_at);
-                    self.plans.push(Judged { opens_at, ..judged });
+                    let judged = Judged { opens_at, ..judged };
+                    match apart.and_then(|overridden| judged.refused(overridden)) {
+                        None => self.plans.push(judged),
+                        Some(refused) => {
+                            self.has_no_fate(&judged);
+                            self.refused.push(Failure::Refused(report::plan::refused(&[refused])));
+                        }
+                    }
                 }
                 Err(error) => self.failed.push(error),
             }
@@ -266,20 +281,51 @@ impl Planned {
         if refused.is_empty() { Ok(()) } else { Err(Failure::Refused(report::plan::refused(&refused))) }
     }
 
-    /// Takes out the runs that a gate refuses: the others are sent. They have no fate yet, and are met again while
-    /// their windows are open.
-    pub(super) fn set_refused_aside(&mut self, overridden: &[Gate]) {
+    /// A run that is due is not sent now: it is met again while its window is open.
+    fn has_no_fate(&mut self, judged: &Judged) {
+        let answered = self.answered.get_mut(&judged.plan.header().campaign);
+        if let (Some(answered), Some(opens_at)) = (answered, judged.opens_at) {
+            *answered = opens_at.min(*answered);
+        }
+    }
+
+    /// Leaves runs that schedules ask for to a timer, but for those to `keep`.
+    pub(super) fn leave_to_timer(&mut self, keep: impl Fn(&Plan) -> bool) {
         for judged in std::mem::take(&mut self.plans) {
-            let Some(refused) = judged.refused(overridden) else {
+            if judged.opens_at.is_none() || keep(&judged.plan) {
                 self.plans.push(judged);
                 continue;
-            };
-            let answered = self.answered.get_mut(&judged.plan.header().campaign);
-            if let (Some(answered), Some(opens_at)) = (answered, judged.opens_at) {
-                *answered = opens_at.min(*answered);
             }
-            self.refused.push(Failure::Refused(report::plan::refused(&[refused])));
+            self.has_no_fate(&judged);
+            self.left
+                .push((judged.plan.header().run_id.clone(), "it is due; `pushplan apply --due` sends it"));
         }
+    }
+
+    /// Lets nothing in doubt be sent again that was not to be when its run was approved and begun.
+    pub(super) fn hold_what_was_held(&mut self, store: &dyn Store) -> Result<(), Failure> {
+        for run in &mut self.resumes {
+            let begun_with = store.run(&run.id)?.delivery.on_in_doubt;
+            if begun_with == OnInDoubt::Hold {
+                run.delivery.on_in_doubt = begun_with;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves unfinished runs alone, but for those to `keep`.
+    pub(super) fn leave_unfinished(&mut self, keep: impl Fn(&Run) -> bool) {
+        let why = "it is unfinished; `pushplan apply` without `--expect` goes on with it";
+        let left = &mut self.left;
+        let mut keep_or_tell = |run: &Run| {
+            let kept = keep(run);
+            if !kept {
+                left.push((run.id.clone(), why));
+            }
+            kept
+        };
+        self.resumes.retain(&mut keep_or_tell);
+        self.changed.retain(|(_, run)| keep_or_tell(run));
     }
 
     /// Is there anything that apply would send?
@@ -335,6 +381,9 @@ impl Planned {
         for (run, changed) in &self.settled {
             text += &report::plan::settled(run, *changed);
         }
+        for (run, why) in &self.left {
+            text += &report::plan::left(run, why);
+        }
         for (campaign, next) in &self.not_due {
             text += &report::plan::not_due(campaign, *next);
         }
@@ -354,10 +403,9 @@ impl Planned {
 }
 
 impl Judged {
-    /// The plan as data, at its app's rate.
+    /// The plan as data, sent to its app.
     pub(super) fn summary(&self, workspace: &Workspace) -> Summary {
-        let rate = &workspace.apps[&self.plan.header().app].rate;
-        self.plan.summary(rate, &self.verdicts, &self.past)
+        self.plan.summary(&workspace.apps[&self.plan.header().app], &self.verdicts, &self.past)
     }
 
     /// What the gates that were not overridden have against it; `None` where it may be sent.

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::{Format, Global, output};
 use crate::report;
+use crate::state::RunStatus;
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +15,10 @@ pub(super) struct Args {
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
+    /// Exit with 5 where batches are in doubt, with 4 where a run is unfinished or paused, and with 0 only where nothing
+    /// waits for anybody
+    #[arg(long)]
+    detailed_exitcode: bool,
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
@@ -33,5 +38,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         (Format::Text, ..) => report::status::table(&runs),
     };
     output::print(&text)?;
-    Ok(Exit::Done)
+    let exits = runs.iter().map(|run| match run.status() {
+        RunStatus::InDoubt => Exit::InDoubt,
+        RunStatus::Unfinished | RunStatus::Paused => Exit::Stopped,
+        _ => Exit::Done,
+    });
+    Ok(exits.filter(|_| args.detailed_exitcode).fold(Exit::Done, Exit::worse))
 }

@@ -6,6 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
+/// Whose limit it is where all vendors are advised to keep to one.
+pub const ALL_VENDORS: &str = "all";
+
 /// Advised most bytes of `Ext`.
 const EXT_BYTES_ADVISED: usize = 1024;
 
@@ -28,7 +31,7 @@ const OPPO_BODY_STYLE_1: usize = 128;
 /// A text that a vendor will cut.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LengthWarning {
-    /// Whose limit it is: `Huawei`, `APNs`; `all` for the advice on `Ext`.
+    /// Whose limit it is: `Huawei`, `APNs`; [`ALL_VENDORS`] for the advice on `Ext`.
     pub vendor: &'static str,
     /// The vendor key: `Title`, `Desc`, `Ext`, or `payload` for the whole.
     pub field: &'static str,
@@ -101,7 +104,7 @@ pub fn lint(message_json: &str) -> Vec<LengthWarning> {
         hold("APNs", "payload", apns_payload(&message), PAYLOAD_BYTES_MAX);
         hold("FCM", "payload", fcm_payload(&message), PAYLOAD_BYTES_MAX);
     }
-    hold("all", "Ext", message.ext.len(), EXT_BYTES_ADVISED);
+    hold(ALL_VENDORS, "Ext", message.ext.len(), EXT_BYTES_ADVISED);
     warnings
 }
 

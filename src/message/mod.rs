@@ -23,7 +23,7 @@ mod template;
 mod variables;
 
 pub use data_id::{DATA_ID_BYTES_MAX, DataId};
-pub use lint::{LengthWarning, ext_is_json, lint};
+pub use lint::{ALL_VENDORS, LengthWarning, ext_is_json, lint};
 pub use program::Templates;
 pub use render::{RenderError, Why};
 

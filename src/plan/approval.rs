@@ -7,9 +7,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::Plan;
+use crate::campaign::{OnInDoubt, percent, share_of};
 
 /// Hexadecimal digits of each digest: 128 bits, more than anybody can search for a second text of one digest.
 const DIGITS: usize = 32;
+
+/// What stands behind an approval of a run that may reach somebody twice.
+const RESEND: &str = ":resend";
 
 /// What is known of a run that was approved, or that asks for it.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +28,8 @@ pub struct Candidate<'a> {
     pub digest: &'a str,
     /// How many people get it.
     pub recipients: u64,
+    /// Is what is in doubt sent again?
+    pub resends: bool,
 }
 
 /// What was approved.
@@ -31,7 +37,8 @@ pub struct Candidate<'a> {
 pub enum Approval {
     /// A plan, by its digest: nothing may differ.
     Plan(String),
-    /// A run, as [`Approval::of`] writes it: `autumn-sale@once:CONTENT:AUDIENCE:RECIPIENTS`.
+    /// A run, as [`Approval::of`] writes it: `autumn-sale@once:CONTENT:AUDIENCE:RECIPIENTS`, with `:resend` behind it
+    /// where what is in doubt is sent again.
     Run {
         /// The run's id.
         run: String,
@@ -41,6 +48,8 @@ pub enum Approval {
         audience: String,
         /// How many recipients there were.
         recipients: u64,
+        /// Was it approved that what is in doubt is sent again?
+        resends: bool,
     },
 }
 
@@ -50,6 +59,12 @@ pub enum Refused {
     /// The file, its app or its sender has changed.
     #[error("{run}: the content is no longer what was approved")]
     Content {
+        /// The run.
+        run: String,
+    },
+    /// Somebody may get it twice, which was not approved.
+    #[error("{run}: it says `on_in_doubt: resend`, and was approved without")]
+    Resends {
         /// The run.
         run: String,
     },
@@ -71,7 +86,7 @@ fn allowed(tolerance: f64) -> String {
     if tolerance == 0.0 {
         "; `--audience-tolerance 5%` would allow for a change of size".to_owned()
     } else {
-        format!(", and {}% more or less are allowed", tolerance * 100.0)
+        format!(", and {} more or less are allowed", percent(tolerance))
     }
 }
 
@@ -84,6 +99,7 @@ impl Approval {
             content: short(candidate.content_digest),
             audience: short(candidate.audience_digest),
             recipients: candidate.recipients,
+            resends: candidate.resends,
         }
     }
 
@@ -101,13 +117,16 @@ impl Approval {
     /// # Errors
     /// What differs.
     pub fn check(&self, candidate: &Candidate<'_>, tolerance: f64) -> Result<(), Refused> {
-        let Self::Run { run, content, audience, recipients } = self else { return Ok(()) };
+        let Self::Run { run, content, audience, recipients, resends } = self else { return Ok(()) };
         if !candidate.content_digest.starts_with(content) {
             return Err(Refused::Content { run: run.clone() });
         }
-        let allowed = *recipients as f64 * tolerance;
-        let differs = recipients.abs_diff(candidate.recipients) as f64;
-        if candidate.audience_digest.starts_with(audience) || (tolerance > 0.0 && differs <= allowed) {
+        if candidate.resends && !resends {
+            return Err(Refused::Resends { run: run.clone() });
+        }
+        let differs = recipients.abs_diff(candidate.recipients);
+        let is_within = tolerance > 0.0 && differs <= share_of(*recipients, tolerance);
+        if candidate.audience_digest.starts_with(audience) || is_within {
             return Ok(());
         }
         let (approved, now) = (*recipients, candidate.recipients);
@@ -118,12 +137,18 @@ impl Approval {
 impl Plan {
     /// The plan as something to approve.
     pub fn approval(&self) -> Approval {
-        Approval::of(&Candidate {
+        self.as_candidate(Approval::of)
+    }
+
+    /// Hands on what an approval looks at.
+    pub fn as_candidate<T>(&self, look: impl FnOnce(&Candidate<'_>) -> T) -> T {
+        look(&Candidate {
             run: &self.header.run_id,
             content_digest: &self.header.content_digest,
             audience_digest: &self.audience_digest(),
             digest: &self.digest(),
             recipients: self.recipients(),
+            resends: self.header.delivery.on_in_doubt == OnInDoubt::Resend,
         })
     }
 }
@@ -132,8 +157,9 @@ impl fmt::Display for Approval {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plan(digest) => f.write_str(digest),
-            Self::Run { run, content, audience, recipients } => {
-                write!(f, "{run}:{content}:{audience}:{recipients}")
+            Self::Run { run, content, audience, recipients, resends } => {
+                let resend = if *resends { RESEND } else { "" };
+                write!(f, "{run}:{content}:{audience}:{recipients}{resend}")
             }
         }
     }
@@ -149,6 +175,7 @@ impl FromStr for Approval {
         if is_hex(text, 64) {
             return Ok(Self::Plan(text.to_owned()));
         }
+        let (text, resends) = text.strip_suffix(RESEND).map_or((text, false), |text| (text, true));
         match text.split(':').collect::<Vec<_>>()[..] {
             [run, content, audience, recipients]
                 if run.contains('@') && is_hex(content, DIGITS) && is_hex(audience, DIGITS) =>
@@ -156,7 +183,7 @@ impl FromStr for Approval {
                 let recipients =
                     recipients.parse().map_err(|_| format!("`{recipients}` is no number of recipients"))?;
                 let (run, content, audience) = (run.to_owned(), content.to_owned(), audience.to_owned());
-                Ok(Self::Run { run, content, audience, recipients })
+                Ok(Self::Run { run, content, audience, recipients, resends })
             }
             _ => Err(
                 "it is neither a plan's digest (64 hexadecimal digits) nor an approval as `plan` prints it"
@@ -175,17 +202,29 @@ mod tests {
     const OTHER: &str = "bbbb000000000000000000000000000000000000000000000000000000000000";
 
     fn run<'a>(content_digest: &'a str, audience_digest: &'a str, recipients: u64) -> Candidate<'a> {
-        Candidate { run: "c@once", content_digest, audience_digest, digest: OTHER, recipients }
+        let digest = OTHER;
+        Candidate { run: "c@once", content_digest, audience_digest, digest, recipients, resends: false }
     }
 
     #[test]
     fn what_is_printed_is_read_back() {
         let approval = Approval::of(&run(CONTENT, AUDIENCE, 1_000));
         assert_eq!(approval.to_string().parse(), Ok(approval));
+        let resends = Approval::of(&Candidate { resends: true, ..run(CONTENT, AUDIENCE, 1_000) });
+        assert!(resends.to_string().ends_with(":1000:resend"));
+        assert_eq!(resends.to_string().parse(), Ok(resends));
         assert_eq!(OTHER.parse(), Ok(Approval::Plan(OTHER.to_owned())));
         for bad in ["", "c@once", "c@once:1:2:3", &CONTENT[1..]] {
             assert!(bad.parse::<Approval>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn who_may_get_it_twice_is_approved_too() {
+        let (holds, resends) =
+            (run(CONTENT, AUDIENCE, 9), Candidate { resends: true, ..run(CONTENT, AUDIENCE, 9) });
+        assert!(Approval::of(&holds).check(&resends, 0.0).is_err());
+        assert!(Approval::of(&resends).check(&holds, 0.0).is_ok());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct Last {
     pub run: String,
     /// When it was frozen.
     pub frozen_at: Timestamp,
-    /// Its recipients, whatever became of them.
+    /// Its recipients, but for those who were skipped.
     pub recipients: u64,
     /// Hex digest of what its campaign's file said.
     pub content_digest: String,
@@ -40,7 +40,7 @@ pub struct Change {
     /// When that was frozen; RFC 3339.
     #[schemars(with = "String")]
     pub frozen_at: Timestamp,
-    /// How many recipients it had.
+    /// How many recipients it had, but for those who were skipped.
     pub recipients: u64,
     /// Does the campaign's file say something else now?
     pub content: bool,

@@ -28,6 +28,7 @@ pub fn key(message_json: &str) -> Key {
 pub struct Digests {
     audience: Feed,
     plan: Feed,
+    is_late: bool,
 }
 
 impl Digests {
@@ -40,7 +41,7 @@ impl Digests {
         for column in columns {
             audience.text(column);
         }
-        Self { audience, plan }
+        Self { audience, plan, is_late: header.is_late }
     }
 
     /// The batches that follow have this message.
@@ -59,7 +60,13 @@ impl Digests {
     pub fn finish(mut self, waves: &[Wave]) -> ([u8; 32], [u8; 32]) {
         let audience = self.audience.finish();
         self.plan.bytes(&audience);
-        self.plan.text(&serde_json::to_string(waves).expect("waves are plain data"));
+        if self.is_late {
+            for wave in waves {
+                self.plan.text(wave.zone.as_deref().unwrap_or_default());
+            }
+        } else {
+            self.plan.text(&serde_json::to_string(waves).expect("waves are plain data"));
+        }
         (audience, self.plan.finish())
     }
 }
@@ -86,7 +93,12 @@ impl Feed {
         ] {
             self.text(text);
         }
-        self.text(&header.expires_at.map_or_else(String::new, |instant| instant.to_string()));
+        // Planned a second later, a late run has other windows, and is the same run.
+        self.text(&match header.expires_at {
+            _ if header.is_late => "late".to_owned(),
+            None => String::new(),
+            Some(instant) => instant.to_string(),
+        });
         match header.delivery.max_failures {
             MaxFailures::Share(share) => self.tagged(b's', share.to_bits()),
             MaxFailures::Count(count) => self.tagged(b'c', count),

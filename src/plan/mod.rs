@@ -46,7 +46,7 @@ pub(crate) use msg_random::{BATCHES_MAX, MsgRandoms};
 
 use crate::audience::{Stats, Value};
 use crate::campaign::schedule::{NoWave, Wave};
-use crate::campaign::{Campaign, Delivery};
+use crate::campaign::{Campaign, Delivery, Rate};
 use known::Known;
 use others::Others;
 use predict::Sizes;
@@ -92,6 +92,8 @@ pub struct RunHeader {
     pub from: String,
     /// When what is not sent yet is no longer sent; `None` is never.
     pub expires_at: Option<Timestamp>,
+    /// Is it sent late, in windows that begin when it is planned? They are no part of what makes two plans the same one.
+    pub is_late: bool,
     /// How it is sent.
     pub delivery: Delivery,
     /// [`Campaign::content_digest`] in hex.
@@ -112,6 +114,7 @@ impl RunHeader {
             app: campaign.app.clone(),
             from: campaign.from.clone(),
             expires_at,
+            is_late: false,
             delivery: campaign.delivery,
             content_digest: digest::hex(&campaign.content_digest()),
             content_json: Arc::clone(campaign.content_json()),
@@ -187,6 +190,11 @@ impl Plan {
     /// Number of batches; below 2^28.
     pub fn calls(&self) -> u64 {
         self.totals.sizes.calls()
+    }
+
+    /// Seconds from the first call's leaving to the last one's, at an app's rate.
+    pub fn seconds(&self, rate: &Rate) -> f64 {
+        self.totals.sizes.seconds(rate)
     }
 
     /// The calls of each of [`Plan::waves`].

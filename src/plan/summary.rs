@@ -10,7 +10,7 @@ use super::cost::Cost;
 use super::gate::Verdict;
 use super::warning::{Warning, warnings};
 use crate::audience::Stats;
-use crate::campaign::Rate;
+use crate::campaign::App;
 
 /// The name and version of the JSON form of [`Summaries`]. Keys may be added to a version; none is taken away or
 /// changes its meaning.
@@ -44,6 +44,8 @@ pub struct Summary {
     pub occurrence: String,
     /// The app's name.
     pub app: String,
+    /// Whom its calls reach: its SDKAppID and the endpoint, or a sandbox.
+    pub target: String,
     /// When what is not sent yet is no longer sent; RFC 3339.
     #[schemars(with = "Option<String>")]
     pub expires_at: Option<jiff::Timestamp>,
@@ -100,9 +102,9 @@ fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
 }
 
 impl Plan {
-    /// What is told of the plan, at its app's rate, with what the gates say and what earlier runs bear on it.
-    pub fn summary(&self, rate: &Rate, gates: &[Verdict], past: &Past) -> Summary {
-        let personalisation = Cost::of(self, rate);
+    /// What is told of the plan, sent to its app at its rate, with what the gates say and what earlier runs bear on it.
+    pub fn summary(&self, app: &App, gates: &[Verdict], past: &Past) -> Summary {
+        let personalisation = Cost::of(self, &app.rate);
         let calls = self.calls();
         let first = self.header.first_batch;
         let last = first + (calls.max(1) - 1) as u32;
@@ -115,11 +117,12 @@ impl Plan {
             campaign: self.header.campaign.clone(),
             occurrence: self.header.occurrence.clone(),
             app: self.header.app.clone(),
+            target: app.target(),
             expires_at: self.header.expires_at,
             recipients: self.recipients(),
             messages: self.totals.messages.into(),
             calls,
-            seconds_at_rate: self.totals.sizes.seconds(rate),
+            seconds_at_rate: self.seconds(&app.rate),
             audience: self.stats,
             personalisation,
             data_ids: named.into_iter().map(|batch| (self.data_id)(batch)).collect(),

@@ -13,7 +13,7 @@ use super::summary::Summaries;
 use super::*;
 use crate::audience::{Audience, Bounds, Value};
 use crate::campaign::schedule::Window;
-use crate::campaign::{MaxFailures, OnInDoubt, Rate};
+use crate::campaign::{App, Endpoint, MaxFailures, OnInDoubt, Rate};
 
 fn header() -> RunHeader {
     RunHeader {
@@ -23,6 +23,7 @@ fn header() -> RunHeader {
         app: "shop".to_owned(),
         from: "administrator".to_owned(),
         expires_at: None,
+        is_late: false,
         delivery: Delivery {
             max_failures: MaxFailures::Share(0.05),
             on_in_doubt: OnInDoubt::Hold,
@@ -32,6 +33,16 @@ fn header() -> RunHeader {
         content_digest: "c0ffee".to_owned(),
         content_json: "{}".into(),
         first_batch: 1,
+    }
+}
+
+fn app(calls_per_second: f64) -> App {
+    App {
+        sdk_app_id: 1_400_000_000,
+        identifier: "administrator".to_owned(),
+        endpoint: Endpoint::Sandbox,
+        secret_key: None,
+        rate: Rate { calls_per_second: Some(calls_per_second), recipients_per_second: None },
     }
 }
 
@@ -288,6 +299,7 @@ fn the_digest_changes_with_whatever_apply_would_do() {
         changed(&|header| header.from.push('x')),
         changed(&|header| header.content_digest.push('x')),
         changed(&|header| header.expires_at = Some(Timestamp::UNIX_EPOCH)),
+        changed(&|header| header.is_late = true),
         changed(&|header| header.delivery.max_failures = MaxFailures::Count(5)),
         changed(&|header| header.delivery.on_in_doubt = OnInDoubt::Resend),
         changed(&|header| header.delivery.timeout += Duration::from_nanos(1)),
@@ -299,7 +311,19 @@ fn the_digest_changes_with_whatever_apply_would_do() {
         said(Says { data_id: Box::new(|batch| Ok(batch.to_string())), ..Says::default() }),
         digest(header(), Says::default(), Some(&|random, _| random == first)),
     ]);
-    assert_eq!(digests.len(), 18);
+    assert_eq!(digests.len(), 19);
+
+    // A late run's windows begin when it is planned: a second later it is the same plan.
+    let late = |closes_at: &str| {
+        let closes_at: Timestamp = closes_at.parse().unwrap();
+        let header = RunHeader { is_late: true, expires_at: Some(closes_at), ..header() };
+        digest(
+            header,
+            Says { wave: Box::new(move |_| Ok(Wave::until(Some(closes_at)))), ..Says::default() },
+            None,
+        )
+    };
+    assert_eq!(late("2026-11-24T09:00:00Z"), late("2026-11-24T09:00:01Z"));
 }
 
 #[test]
@@ -355,11 +379,7 @@ fn a_msg_random_that_another_run_used_with_the_same_data_id_is_avoided() {
 #[test]
 fn an_empty_audience_is_a_plan_without_batches() {
     let plan = plan_of(&[]);
-    let summary = plan.summary(
-        &Rate { calls_per_second: Some(30.0), recipients_per_second: None },
-        &[],
-        &Past::default(),
-    );
+    let summary = plan.summary(&app(30.0), &[], &Past::default());
     assert_eq!((plan.calls(), summary.recipients, summary.seconds_at_rate), (0, 0, 0.0));
     assert!(summary.data_ids.is_empty() && summary.samples.is_empty());
     assert!(!summary.personalisation.is_worth_a_warning());
@@ -371,11 +391,7 @@ fn the_summary_names_the_column_that_costs_the_calls() {
     let rows: Vec<_> = (0..26_u8)
         .flat_map(|n| people(20, &char::from(b'a' + n).to_string(), if n % 2 == 0 { "A" } else { "B" }))
         .collect();
-    let summary = plan_of(&rows).summary(
-        &Rate { calls_per_second: Some(2.0), recipients_per_second: None },
-        &[],
-        &Past::default(),
-    );
+    let summary = plan_of(&rows).summary(&app(2.0), &[], &Past::default());
     let cost = &summary.personalisation;
     assert_eq!((summary.calls, cost.calls_alike, cost.factor), (26, 2, 13.0));
     let columns: Vec<_> = cost.columns.iter().map(|c| (c.column.as_str(), c.calls_without)).collect();
@@ -389,18 +405,14 @@ fn the_summary_names_the_column_that_costs_the_calls() {
 #[test]
 fn many_small_calls_are_worth_a_warning() {
     let rows: Vec<_> = (0..101).map(|n| (format!("u{n}"), "a".to_owned(), format!("c{n}"))).collect();
-    let rate = Rate { calls_per_second: Some(10.0), recipients_per_second: None };
-    assert!(plan_of(&rows).summary(&rate, &[], &Past::default()).personalisation.is_worth_a_warning());
-    assert!(!plan_of(&rows[1..]).summary(&rate, &[], &Past::default()).personalisation.is_worth_a_warning());
+    let app = app(10.0);
+    assert!(plan_of(&rows).summary(&app, &[], &Past::default()).personalisation.is_worth_a_warning());
+    assert!(!plan_of(&rows[1..]).summary(&app, &[], &Past::default()).personalisation.is_worth_a_warning());
 }
 
 /// Scripts rest on these names.
 #[test]
 fn the_json_of_a_plan() {
-    let summary = plan_of(&people(501, "a", "A")).summary(
-        &Rate { calls_per_second: Some(4.0), recipients_per_second: None },
-        &[],
-        &Past::default(),
-    );
+    let summary = plan_of(&people(501, "a", "A")).summary(&app(4.0), &[], &Past::default());
     insta::assert_snapshot!(serde_json::to_string_pretty(&Summaries::new(vec![summary])).unwrap());
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Plan;
 use super::cost::Cost;
+use crate::campaign::OnInDoubt;
 use crate::message::LengthWarning;
 
 /// Something that is allowed, and perhaps not meant.
@@ -26,6 +27,8 @@ pub enum Warning {
         /// How many recipients would get something longer than the limit.
         recipients: u64,
     },
+    /// What is in doubt is sent again: somebody may get it twice.
+    Resends,
     /// Recipients of the audience who are in no wave.
     Skipped {
         /// How many.
@@ -55,6 +58,9 @@ impl std::fmt::Display for Warning {
                 f,
                 "{vendor} cuts {field} at {limit}: {recipients} recipients would get up to {longest}"
             ),
+            Self::Resends => {
+                f.write_str("`on_in_doubt: resend`: who is in a call whose answer is lost may get it twice")
+            }
             Self::Skipped { recipients, why } => {
                 write!(f, "{recipients} recipients of the audience get nothing: {why}")
             }
@@ -97,11 +103,15 @@ impl Lengths {
     }
 }
 
-/// All warnings of a plan: who gets nothing, lengths by vendor, then what personalisation costs.
+/// All warnings of a plan: who may get it twice, who gets nothing, lengths by vendor, then what personalisation costs.
 pub(super) fn warnings(plan: &Plan, cost: &Cost) -> Vec<Warning> {
+    let resends = plan.header.delivery.on_in_doubt == OnInDoubt::Resend;
     let skipped = plan.skipped.iter();
-    let mut warnings: Vec<Warning> = skipped
-        .map(|(why, &recipients)| Warning::Skipped { recipients, why: why.to_string() })
+    let skipped = skipped.map(|(why, &recipients)| Warning::Skipped { recipients, why: why.to_string() });
+    let mut warnings: Vec<Warning> = resends
+        .then_some(Warning::Resends)
+        .into_iter()
+        .chain(skipped)
         .chain(plan.lengths.iter().cloned())
         .collect();
     if let (true, Some(dearest)) = (cost.is_worth_a_warning(), cost.columns.first()) {

@@ -98,6 +98,7 @@ pub fn prepare(
 
     let mut header = RunHeader::new(campaign, occurrence.name, occurrence.expires_at);
     header.first_batch = rest.map_or(1, |rest| rest.first_batch);
+    header.is_late = occurrence.scheduled.is_some_and(|scheduled| scheduled.late_from.is_some());
     // There are never more batches than recipients.
     let last_batch = header.first_batch.saturating_add(u32::try_from(audience.len()).unwrap_or(u32::MAX));
     let data_id = DataId::compile(&campaign.document, &campaign.data_id, &constants, last_batch)

@@ -4,7 +4,7 @@
 //! must let events and keys pass that it does not know: they may be added within a version.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -19,6 +19,9 @@ use crate::state::{Attempt, Run, RunStatus, Tally};
 
 /// Name and version of the form.
 pub const FORMAT: &str = "pushplan.events/1";
+
+/// What every file of events begins with, whatever its version.
+const FIRST: &str = r#"{"format":"pushplan.events/"#;
 
 /// A line of the file.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -131,20 +134,30 @@ pub enum Event<'a> {
 }
 
 /// Where events are written; nowhere, where nobody asked for them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Events {
-    out: Option<(PathBuf, File)>,
+    path: Option<PathBuf>,
+    /// Open once something may happen, and until it can no longer be written.
+    out: Option<File>,
 }
 
 impl Events {
-    /// Begins a file, in place of one of this name, with the line that names the version.
+    /// Nothing is written yet.
+    pub fn new(path: Option<PathBuf>) -> Self {
+        Self { path, out: None }
+    }
+
+    /// Begins the file, in place of an earlier one, with the line that names the version. Once: what comes later in the
+    /// same apply goes on with it. The caller holds the state's lock, so that nobody else is writing events of this
+    /// state there.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let mut file = File::create(path)?;
-        write_line(&mut file, &Line::First { format: FORMAT })?;
-        Ok(Self { out: Some((path.to_owned(), file)) })
+    /// The path, and why it cannot be written; also where something else than events is there.
+    pub fn begin(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        if let Some(path) = self.path.as_ref().filter(|_| self.out.is_none()) {
+            self.out = Some(create(path).map_err(|error| (path.clone(), error))?);
+        }
+        Ok(())
     }
 
     /// A run is frozen.
@@ -192,13 +205,31 @@ impl Events {
     /// A line at once, whole. Pushes are worth more than their events: where these can no longer be written, that is said
     /// once, and sending goes on.
     fn write<'e>(&mut self, event: impl FnOnce() -> Event<'e>) {
-        let Some((path, file)) = &mut self.out else { return };
+        let Some(file) = &mut self.out else { return };
         if let Err(error) = write_line(file, &Line::Event { at: Timestamp::now(), event: event() }) {
-            let path = path.display();
-            anstream::eprintln!("the events can no longer be written to {path}: {error}; sending goes on");
+            if let Some(path) = self.path.take() {
+                let path = path.display();
+                anstream::eprintln!(
+                    "the events can no longer be written to {path}: {error}; sending goes on"
+                );
+            }
             self.out = None;
         }
     }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let begins_with_events = |file: File| {
+        let mut start = Vec::new();
+        file.take(FIRST.len() as u64).read_to_end(&mut start).map(|_| start == FIRST.as_bytes())
+    };
+    let found = path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0);
+    if found && !begins_with_events(File::open(path)?)? {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else than events is there"));
+    }
+    let mut file = File::create(path)?;
+    write_line(&mut file, &Line::First { format: FORMAT })?;
+    Ok(file)
 }
 
 /// One write a line: who reads along never sees half of one.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::number::{duration, grouped};
-use super::plan::{change_text, message_text};
+use super::plan::{self, change_text, message_text};
 use crate::plan::change::FieldChange;
 use crate::plan::gate::Verdict;
 use crate::plan::summary::{Sample, Summaries, Summary};
@@ -14,62 +14,110 @@ use crate::plan::summary::{Sample, Summaries, Summary};
 /// GitHub takes 65,536 characters in a comment; what a workflow adds needs room too.
 const BYTES_MAX: usize = 60_000;
 
-/// Room for the note that something was left out.
-const NOTE_BYTES: usize = 200;
+/// Room for saying that something was left out.
+const NOTE_BYTES: usize = 300;
 
 /// A text is cut here: a comment shows what a message is like.
 const TEXT_CHARS: usize = 600;
 
-/// All plans, and what is to be said of other runs. Fewer than 60,000 bytes: what does not fit is left out, run by run,
-/// and that is said.
+/// What is said of other runs is cut here.
+const NOTES_CHARS: usize = 8_000;
+
+/// Gates that refuse are listed so far; the rest is counted.
+const REFUSED_SHOWN: usize = 20;
+
+/// All plans, and what is to be said of other runs. Fewer than 60,000 bytes: of a run that does not fit in full there is
+/// a line with its approval, and what is left out even so is counted.
 pub fn plan(summaries: &Summaries, notes: &str) -> String {
     let runs = &summaries.runs;
-    let mut blocks: Vec<String> = runs.iter().map(run).collect();
+    let mut text = head(runs, notes);
     if !notes.is_empty() {
-        blocks.push(format!("Other runs:\n\n{}\n", fenced("text", &cut(notes, BYTES_MAX / 4))));
+        text += &format!("\nOther runs:\n\n{}", fenced("text", &cut(notes, NOTES_CHARS)));
     }
-    let mut text = head(runs);
-    for (index, block) in blocks.iter().enumerate() {
-        if text.len() + block.len() + NOTE_BYTES > BYTES_MAX {
-            let left = runs.len() - index.min(runs.len());
-            text += &format!(
-                "\n**This is cut: {left} more runs are not shown.** `pushplan plan` shows everything.\n"
-            );
+    // Room is kept for a line of each run that follows.
+    let lines: Vec<String> = runs.iter().map(line).collect();
+    let mut room = BYTES_MAX.saturating_sub(text.len() + NOTE_BYTES);
+    let mut kept: usize = lines.iter().map(String::len).sum();
+    let mut in_full = 0;
+    for (summary, line) in runs.iter().zip(&lines) {
+        let block = run(summary);
+        kept -= line.len();
+        if block.len() + 1 + kept > room {
             break;
         }
-        text.push('\n');
-        text += block;
+        room -= block.len() + 1;
+        text = text + "\n" + &block;
+        in_full += 1;
+    }
+    let rest = &lines[in_full..];
+    if rest.is_empty() {
+        return text;
+    }
+    text += "\n**This is cut; `pushplan plan` shows everything.** Also to be sent:\n\n";
+    let mut told = 0;
+    for line in rest {
+        if line.len() > room {
+            break;
+        }
+        room -= line.len();
+        text += line;
+        told += 1;
+    }
+    if told < rest.len() {
+        text += &format!("- and {} more runs, of which nothing is shown\n", rest.len() - told);
     }
     text
 }
 
-fn head(runs: &[Summary]) -> String {
-    let refused: usize = runs.iter().flat_map(|run| &run.gates).filter(|verdict| verdict.refused).count();
+fn head(runs: &[Summary], notes: &str) -> String {
     let mut text = match runs {
-        [] => "## pushplan: nothing to send\n".to_owned(),
+        [] if notes.is_empty() => "## pushplan: nothing to send\n".to_owned(),
+        [] => "## pushplan: no new run\n".to_owned(),
         runs => {
             let recipients: u64 = runs.iter().map(|run| run.recipients).sum();
             let s = if runs.len() == 1 { "" } else { "s" };
             format!("## pushplan: {} run{s} to {} recipients\n", runs.len(), grouped(recipients))
         }
     };
-    if refused > 0 {
-        let are = if refused == 1 { "gate refuses" } else { "gates refuse" };
-        text += &format!("\n**{refused} {are}: nothing would be sent.**\n");
+    let refused: Vec<String> = runs
+        .iter()
+        .flat_map(|run| run.gates.iter().filter(|verdict| verdict.refused).map(move |verdict| (run, verdict)))
+        .map(|(run, Verdict { gate, reason, .. })| {
+            format!("- ❌ `{}` `{gate}`: {}\n", run.run, plain(reason))
+        })
+        .collect();
+    if !refused.is_empty() {
+        let are = if refused.len() == 1 { "gate refuses" } else { "gates refuse" };
+        text += &format!("\n**{} {are}: nothing would be sent.**\n\n", refused.len());
+        text.extend(refused.iter().take(REFUSED_SHOWN).cloned());
+        if refused.len() > REFUSED_SHOWN {
+            text += &format!("- and {} more\n", refused.len() - REFUSED_SHOWN);
+        }
     }
     text
+}
+
+/// A run of which there is no room for more.
+fn line(summary: &Summary) -> String {
+    format!(
+        "- `{}`: {} recipients, approval `{}`\n",
+        summary.run,
+        grouped(summary.recipients),
+        summary.approval
+    )
 }
 
 fn run(summary: &Summary) -> String {
     let mut text = format!("### `{}`\n\n", summary.run);
     let seconds = duration(Duration::from_secs_f64(summary.seconds_at_rate));
     text += &format!(
-        "**{}** recipients of {} rows, {} messages, {} calls, {seconds} at the configured rate of app `{}`",
+        "**{}** recipients of {} rows, {} messages, {} calls, {seconds} at the configured rate of app `{}`, {}",
         grouped(summary.recipients),
         grouped(summary.audience.rows),
         grouped(summary.messages),
         grouped(summary.calls),
-        summary.app
+        summary.app,
+        plain(&summary.target)
     );
     if let Some(expires_at) = summary.expires_at {
         text += &format!("; expires {expires_at:.0}");
@@ -117,7 +165,10 @@ fn diff(FieldChange { field, before, now }: &FieldChange) -> String {
 }
 
 fn sample(sample: &Sample) -> String {
-    format!("{}: {}\n", masked(&sample.account), one_line(&message_text(sample)))
+    let Sample { account, .. } = sample;
+    let masked = masked(account);
+    // A template may write the account too.
+    format!("{masked}: {}\n", one_line(&without(account, &masked, &message_text(sample))))
 }
 
 /// The first characters of an account, enough to find it for who may see them all: at most two, and a third of it.
@@ -126,8 +177,24 @@ fn masked(account: &str) -> String {
     account.chars().take(shown).chain("***".chars()).collect()
 }
 
+/// A text in which an account that stands in it as a word is masked.
+fn without(account: &str, masked: &str, text: &str) -> String {
+    let is_part = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(account).filter(|_| !account.is_empty()) {
+        let (before, after) = (&rest[..at], &rest[at + account.len()..]);
+        let is_word = !is_part(before.chars().next_back().or(out.chars().next_back()))
+            && !is_part(after.chars().next());
+        out += before;
+        out += if is_word { masked } else { account };
+        rest = after;
+    }
+    out + rest
+}
+
 fn one_line(text: &str) -> String {
-    cut(&text.split(['\r', '\n']).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ⏎ "), TEXT_CHARS)
+    cut(&plan::one_line(text), TEXT_CHARS)
 }
 
 fn cut(text: &str, chars: usize) -> String {
@@ -165,6 +232,19 @@ mod tests {
         for (account, shown) in [("", "***"), ("ann", "a***"), ("u000123", "u0***"), ("äöüß", "ä***")] {
             assert_eq!(masked(account), shown);
         }
+    }
+
+    #[test]
+    fn an_account_is_masked_where_a_message_names_it() {
+        for (text, shown) in [
+            ("Your id is u000123.", "Your id is u0***."),
+            ("u000123|u000123", "u0***|u0***"),
+            ("xu000123, u0001234", "xu000123, u0001234"),
+            ("", ""),
+        ] {
+            assert_eq!(without("u000123", "u0***", text), shown);
+        }
+        assert_eq!(without("", "***", "a b"), "a b");
     }
 
     #[test]

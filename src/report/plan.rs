@@ -34,6 +34,7 @@ pub fn text(summary: &Summary) -> String {
         (stats.conflicting, "of these with other values (the first row wins)"),
         (stats.suppressed, "accounts matching `suppress_where`"),
         (stats.excluded, "accounts excluded"),
+        (stats.others, "accounts that are done with"),
         (stats.bad, "malformed rows let pass"),
     ];
     for (count, what) in dropped.into_iter().filter(|(count, _)| *count > 0) {
@@ -42,6 +43,7 @@ pub fn text(summary: &Summary) -> String {
     line("messages", format!("{} distinct", grouped(summary.messages)));
     let seconds = duration(Duration::from_secs_f64(summary.seconds_at_rate));
     line("calls", format!("{}, {seconds} at the configured rate", grouped(summary.calls)));
+    line("app", format!("{}, {}", summary.app, summary.target));
     if let Some(expires_at) = summary.expires_at {
         line("expires", format!("{expires_at:.0}"));
     }
@@ -78,6 +80,7 @@ pub fn fields_text(fields: &[FieldChange]) -> String {
 }
 
 fn field_text(FieldChange { field, before, now }: &FieldChange) -> String {
+    let (before, now) = (before.as_deref().map(one_line), now.as_deref().map(one_line));
     match (before, now) {
         (Some(before), Some(now)) => format!("{field}: {before} → {now}"),
         (None, Some(now)) => format!("{field}: new, {now}"),
@@ -130,7 +133,7 @@ pub fn stale(what: &str, differences: &[String], then: &str) -> String {
 }
 
 fn sample_text(sample: &Sample) -> String {
-    format!("{}: {}", sample.account, message_text(sample))
+    one_line(&format!("{}: {}", sample.account, message_text(sample)))
 }
 
 /// Title and body.
@@ -138,6 +141,12 @@ pub(super) fn message_text(sample: &Sample) -> String {
     let message: Value = serde_json::from_str(&sample.message).unwrap_or_default();
     let field = |key: &str| message[key].as_str().unwrap_or_default().to_owned();
     format!("{} | {}", field("Title"), field("Desc"))
+}
+
+/// Somebody's text in a line of ours: it begins no line of its own, and moves no cursor.
+pub(super) fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.split(['\r', '\n']).filter(|line| !line.is_empty()).collect();
+    lines.join(" ⏎ ").replace(char::is_control, "\u{fffd}")
 }
 
 /// `plan --format json`: the plans of all campaigns that are due.
@@ -211,6 +220,11 @@ pub fn audience_drift(run: &Run, now: u64) -> String {
     )
 }
 
+/// An unfinished run whose audience cannot be read now.
+pub fn unknown_drift(run: &Run, why: &str) -> String {
+    format!("{}: whether its audience has changed is not known: {why}\n", run.id)
+}
+
 /// A run of which nothing is sent any more.
 pub fn settled(run: &Run, changed: bool) -> String {
     let status = run.status().as_str().replace('_', " ");
@@ -225,6 +239,11 @@ pub fn settled(run: &Run, changed: bool) -> String {
         text += "  the campaign has changed since; raise its `revision` to send it again\n";
     }
     text
+}
+
+/// A run that this apply does not touch.
+pub fn left(run: &str, why: &str) -> String {
+    format!("{run}: left alone; {why}\n")
 }
 
 /// A campaign of which nothing is due.

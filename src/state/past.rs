@@ -2,14 +2,19 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Run;
 use super::error::Result;
 use super::store::Store;
-use super::{Hold, Run};
 use crate::plan::RunHeader;
 use crate::plan::change::{Last, Past};
 
 /// A day, as the gate counts one: not midnight to midnight.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Recipients who got it, or may yet: a run that nobody was sent is none to compare with.
+fn counted(run: &Run) -> u64 {
+    run.tally.planned - run.tally.skipped
+}
 
 /// What the state knows that bears on a run which is not in it yet.
 ///
@@ -17,18 +22,19 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// Where the state cannot be read.
 pub fn past(store: &dyn Store, run: &RunHeader, now: Timestamp) -> Result<Past> {
     let runs = store.runs()?;
-    let sent = |other: &&Run| other.id != run.run_id && other.hold != Some(Hold::Missed);
     let of_day = runs
         .iter()
-        .filter(sent)
         .filter(|other| other.app == run.app && now.duration_since(other.frozen_at) < DAY)
-        .map(|other| other.tally.planned - other.tally.skipped)
+        // Of a run that is planned anew, what remains is what is planned.
+        .map(|other| counted(other) - if other.id == run.run_id { other.tally.remaining } else { 0 })
         .sum();
-    let last = match runs.iter().filter(sent).find(|other| other.campaign == run.campaign) {
+    let is_last =
+        |other: &&Run| other.campaign == run.campaign && other.id != run.run_id && counted(other) > 0;
+    let last = match runs.iter().find(is_last) {
         Some(last) => Some(Last {
             run: last.id.clone(),
             frozen_at: last.frozen_at,
-            recipients: last.tally.planned,
+            recipients: counted(last),
             content_digest: last.content_digest.clone(),
             content_json: store.content_json(&last.id)?,
         }),

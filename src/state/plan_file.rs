@@ -3,7 +3,7 @@
 //! It has the tables of a state, with its runs as they would be frozen, and what they were made from. It is not a
 //! state: nothing is recorded in it, and it is never opened to be written once it is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ pub struct Origin {
     pub summaries: String,
     /// Of each run by its id: [`Plan::columns`].
     pub columns: BTreeMap<String, Vec<String>>,
+    /// The runs that are sent late: [`RunHeader::is_late`](crate::plan::RunHeader::is_late).
+    pub late: BTreeSet<String>,
 }
 
 /// A plan file, opened to read it.
@@ -64,6 +66,8 @@ impl PlanFile {
             let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "something else is there");
             return Err(Error::Io { action: "save the plan as", path: path.to_owned(), source });
         }
+        let late = plans.clone().map(Plan::header).filter(|header| header.is_late);
+        let late = late.map(|header| header.run_id.clone()).collect();
         let columns = plans.clone().map(|plan| (plan.header().run_id.clone(), plan.columns().to_vec()));
         let origin = Origin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -71,6 +75,7 @@ impl PlanFile {
             state,
             summaries,
             columns: columns.collect(),
+            late,
         };
         let mut store = SqliteStore::begin_plan_file(path)?;
         store.save(plans, serde_json::to_string(&origin).expect("it is plain data"), now)?;
@@ -132,6 +137,10 @@ impl PlanFile {
 
     pub(super) fn columns(&self, run: &str) -> &[String] {
         self.origin.columns.get(run).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn is_late(&self, run: &str) -> bool {
+        self.origin.late.contains(run)
     }
 
     pub(super) fn database(&self) -> &impl Database {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pushplan::sandbox::{Config, Faults};
 use serde_json::Value;
 
-use crate::bench::{Bench, KEY, kill_9};
+use crate::bench::{Bench, KEY, Said, kill_9};
 
 const APPLY: [&str; 4] = ["apply", "--auto-approve", "--events", "events.ndjson"];
 
@@ -74,6 +74,40 @@ fn events_are_written_before_the_next_thing_happens() {
     assert!(of(&told, "run_frozen").is_empty(), "it goes on");
     let taken_up = of(&told, "run_taken_up")[0];
     assert!(taken_up["recipients"]["accepted"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn nothing_but_events_is_replaced_by_events() {
+    let bench = bench(Faults::default());
+    bench.run(&["plan", "-o", "saved.plan"]).code(0);
+    let campaign = std::fs::read(bench.path("campaigns/c.yaml")).unwrap();
+    for file in ["campaigns/c.yaml", "saved.plan"] {
+        let said = bench.run(&["apply", "--auto-approve", "--events", file]).code(1);
+        assert!(said.stderr.contains("something else than events is there"), "{}", said.stderr);
+    }
+    assert_eq!(std::fs::read(bench.path("campaigns/c.yaml")).unwrap(), campaign);
+    assert!(bench.ledger().arrivals.is_empty());
+    for _ in 0..2 {
+        bench.run(&["apply", "saved.plan", "--events", "events.ndjson"]).code(0);
+    }
+    bench.run(&["apply", "--auto-approve", "--events", ".pushplan/state.db"]).code(1);
+    bench.run(&["state", "verify"]).code(0);
+}
+
+/// A timer's second apply finds the lock taken and does nothing, to the first one's events neither.
+#[test]
+fn who_finds_the_lock_taken_leaves_the_events_alone() {
+    let latency = Duration::from_millis(20);
+    let bench = bench(Faults { latency_min: latency, latency_max: latency, ..Faults::default() });
+    let first = bench.command(&APPLY).spawn().unwrap();
+    while bench.ledger().carried_out < 5 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    bench.run(&APPLY).code(8);
+    let ended = Said::of(first.wait_with_output().unwrap()).code(0);
+    assert!(ended.stdout.contains("300 accepted"), "{}", ended.stdout);
+    let (_, told) = events(&bench);
+    assert_eq!((of(&told, "run_frozen").len(), of(&told, "batch_settled").len()), (1, 60));
 }
 
 #[test]

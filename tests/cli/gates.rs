@@ -44,6 +44,7 @@ fn a_gate_is_overridden_by_name_and_with_a_reason_which_the_run_remembers() {
     let send = |more: &[&str]| bench.run(&[&["apply", "--auto-approve"], more].concat());
     send(&["--override", "max_recipients"]).code(64);
     send(&["--override", "max_recipient", "--reason", "x"]).code(64);
+    send(&["--override", "max_recipients", "--reason", " "]).code(64);
     is_refused(
         send(&["--override", "max_recipients", "--reason", "x"]),
         "require",
@@ -85,6 +86,58 @@ fn growth_is_held_against_the_last_run_and_a_day_against_all_runs_of_the_app() {
     assert!(grown.stdout.contains("max_recipients_per_day: refused; 251 recipients"), "{}", grown.stdout);
     let fits = again(100).code(0);
     assert!(fits.stdout.contains("max_recipients_per_day: passed; 200 recipients"), "{}", fits.stdout);
+}
+
+/// A run that was given up before anybody got it is nothing to be measured by.
+#[test]
+fn growth_is_not_held_against_a_run_that_nobody_got() {
+    let bench = bench("max_growth: 50%");
+    bench.apply().code(0);
+    let campaign = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap();
+    let write = |revision: u32, accounts: usize| {
+        bench.write_campaign(accounts, 2, "");
+        bench.write("campaigns/c.yaml", &format!("{campaign}revision: {revision}\n"));
+    };
+    write(2, 10_000);
+    bench.run(&["plan"]).code(6);
+    bench.write("campaigns/audience.csv", "id,city\n");
+    bench.apply().code(0);
+    write(3, 151);
+    let said = bench.run(&["plan"]).code(6);
+    assert!(
+        said.stdout.contains("max_growth: refused; 151 recipients after 100 of c@once"),
+        "{}",
+        said.stdout
+    );
+}
+
+#[test]
+fn what_all_vendors_are_advised_is_cut_by_none() {
+    let bench = bench("vendor_lengths: true");
+    let campaign =
+        "campaign: c\naudience: { accounts: [a] }\nmessage: { body: b, ext: { text: \"TEXT\" } }\n";
+    bench.write("campaigns/c.yaml", &campaign.replace("TEXT", &"x".repeat(1_100)));
+    let said = bench.run(&["plan"]).code(0);
+    assert!(said.stdout.contains("all cuts Ext at 1024"), "{}", said.stdout);
+    assert!(said.stdout.contains("vendor_lengths: passed; no vendor cuts a text"), "{}", said.stdout);
+}
+
+/// The rest of a run is as much smaller as was sent, which its audience is not.
+#[test]
+fn what_is_left_of_a_run_meets_what_was_expected_of_its_audience() {
+    let latency = std::time::Duration::from_millis(20);
+    let slow = pushplan::sandbox::Faults { latency_min: latency, latency_max: latency, ..Default::default() };
+    let bench = Bench::with_sandbox("unlimited", Config { faults: slow, ..Config::default() });
+    bench.write_campaign(100, 50, "in_flight: 1");
+    let file = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap();
+    let file = file.replace("account: id }", "account: id, expect: { min: 100 } }");
+    bench.write("campaigns/c.yaml", &file);
+    crate::bench::signal(bench.apply_until(3), "TERM").code(4);
+    bench.write("campaigns/c.yaml", &file.replace("Hello", "Good evening"));
+    let said = bench.run(&["apply", "--replan", "--auto-approve"]).code(0);
+    assert!(said.stdout.contains("expect: passed; 100 recipients"), "{}", said.stdout);
+    assert!(said.stdout.contains("accounts that are done with: "), "{}", said.stdout);
+    assert_eq!(bench.ledger().pushes().len(), 100);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod apply;
+mod approved;
 #[path = "../support/bench.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod bench;

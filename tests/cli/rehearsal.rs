@@ -155,7 +155,10 @@ fn from_the_branch_to_a_quiet_night() {
     team.write_campaign(2, "The sale ends");
     team.push("last-day", "Remind of the last day");
     let (comment, first) = team.review("last-day");
-    assert!(comment.contains("- title: The sale starts\n+ title: The sale ends\n"), "{comment}");
+    assert!(
+        comment.contains("- message.title: The sale starts\n+ message.title: The sale ends\n"),
+        "{comment}"
+    );
     assert!(comment.contains("+9,600 recipients (+2400.0%)") && !comment.contains("u0:"), "{comment}");
 
     // The audience changes under review: what was seen first is no longer what would be sent.

@@ -82,7 +82,10 @@ fn an_occurrence_that_nobody_ran_is_on_record_and_never_sent() {
     write(&bench, "slept", &at(-7_200));
     let said = bench.run(&["plan"]).code(0);
     assert!(said.stdout.contains("missed; nothing ran it in its window"), "{}", said.stdout);
+    // Who looks every night whether all was sent hears of it where no timer does.
+    bench.run(&["plan", "--detailed-exitcode"]).code(2);
     due(&bench).code(0);
+    bench.run(&["plan", "--detailed-exitcode"]).code(0);
     assert_eq!(statuses(&bench), [("slept".to_owned(), "missed".to_owned())]);
     let run = format!("slept@{}", from_now(-7_200).strftime("%Y%m%d"));
     let id = bench.run(&["status", "--format", "json"]).json()["runs"][0]["run"].as_str().unwrap().to_owned();
@@ -114,6 +117,54 @@ fn a_campaign_that_cannot_be_planned_holds_up_no_other() {
     bench.write("campaigns/gated.yaml", &gated.replace("min: 2", "min: 1"));
     due(&bench).code(0);
     assert_eq!(pushed(&bench), ["sound", "gated"]);
+}
+
+/// A run that is refused every minute must not use up the day of those that are sent.
+#[test]
+fn what_a_gate_sets_aside_counts_against_nobody() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    let workspace = std::fs::read_to_string(bench.path("pushplan.yaml")).unwrap();
+    bench.write(
+        "pushplan.yaml",
+        &format!("{workspace}gates: {{ max_recipients: 2, max_recipients_per_day: 3 }}\n"),
+    );
+    write(&bench, "a-large", &at(-60));
+    let large = std::fs::read_to_string(bench.path("campaigns/a-large.yaml")).unwrap();
+    bench.write("campaigns/a-large.yaml", &large.replace("[a-large]", "[u1, u2, u3]"));
+    write(&bench, "small", &at(-60));
+    let said = due(&bench).code(6);
+    assert!(said.stderr.contains("a-large@") && !said.stderr.contains("small@"), "{}", said.stderr);
+    assert_eq!(pushed(&bench), ["small"]);
+}
+
+/// Planned a second later, a late run has other windows and is the same plan; once its window is over, it is not sent.
+#[test]
+fn a_late_run_can_be_saved_and_applied() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    let late = format!("schedule: {{ at: \"{}\", expires_after: 3s, missed: send }}", from_now(-60));
+    write(&bench, "late", &late);
+    let save = || bench.run(&["plan", "-o", "late.plan"]).code(0);
+    save();
+    std::thread::sleep(std::time::Duration::from_millis(4_100));
+    let said = bench.run(&["apply", "late.plan"]).code(7);
+    assert!(said.stderr.contains("its last window has closed"), "{}", said.stderr);
+    save();
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    bench.run(&["apply", "late.plan"]).code(0);
+    assert_eq!(pushed(&bench), ["late"]);
+}
+
+#[test]
+fn what_a_later_look_comes_to_does_not_hide_what_was_sent_before() {
+    let garbage = pushplan::sandbox::Faults { garbage: 1.0, ..Default::default() };
+    let bench = Bench::with_sandbox("unlimited", Config { faults: garbage, ..Config::default() });
+    write(&bench, "first", "");
+    write(&bench, "second", &at(2));
+    let second = std::fs::read_to_string(bench.path("campaigns/second.yaml")).unwrap();
+    bench.write("campaigns/second.yaml", &second.replace("[second] }", "[second], expect: { min: 2 } }"));
+    let said = bench.run(&["apply", "--auto-approve", "--wait", "1m"]).code(5);
+    assert!(said.stderr.contains("gate expect refuses it"), "{}", said.stderr);
+    assert_eq!(pushed(&bench), ["first"]);
 }
 
 #[test]

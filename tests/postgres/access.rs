@@ -7,15 +7,16 @@ use crate::bench::{Bench, Said};
 /// The rights of a role that runs `apply` and the operator's commands, as the README gives them.
 const RUNNER: &str = "CREATE ROLE {role} LOGIN; CREATE SCHEMA pushplan AUTHORIZATION {role};";
 
-/// The rights of a role that runs `plan` and `status`, once the tables are there.
+/// The rights of a role that runs `plan` and `status`, given before there are tables.
 const READER: &str = "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA pushplan TO {role};
-                      GRANT SELECT ON ALL TABLES IN SCHEMA pushplan TO {role};";
+                      ALTER DEFAULT PRIVILEGES FOR ROLE {runner} IN SCHEMA pushplan GRANT SELECT ON TABLES TO {role};";
 
 impl Bench {
     /// A role of this database with these rights.
     fn make_role(&self, kind: &str, rights: &str) -> String {
         let role = format!("{kind}_{}", self.place.database);
-        self.place.run(&rights.replace("{role}", &role));
+        let runner = format!("runner_{}", self.place.database);
+        self.place.run(&rights.replace("{role}", &role).replace("{runner}", &runner));
         role
     }
 
@@ -42,11 +43,14 @@ fn refused(said: Said, words: &str) {
 fn a_role_with_the_readmes_rights_is_enough_and_a_reader_only_reads() {
     let bench = bench();
     let runner = bench.make_role("runner", RUNNER);
+    let reader = bench.make_role("reader", READER);
+    bench.connect_as(&reader);
+    bench.run(&["plan"]).code(0);
+
     bench.connect_as(&runner);
     bench.apply().code(0);
     bench.run(&["state", "verify"]).code(0);
 
-    let reader = bench.make_role("reader", READER);
     bench.connect_as(&reader);
     bench.run(&["plan"]).code(0);
     bench.run(&["status", "c@once"]).code(0);

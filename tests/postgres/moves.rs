@@ -114,7 +114,7 @@ fn a_push_that_was_interrupted_is_finished_by_another_one_and_by_nothing_else() 
     // As it is between the two steps: the file is marked, and nothing has come to the database yet.
     bench.place.run(
         "SET search_path TO pushplan; UPDATE identity SET serial = 0;
-         TRUNCATE event, failed_recipient, change, account, batch, message, wave, campaign, run",
+         TRUNCATE event, failed_recipient, change, account, batch, message, wave, campaign, content, run",
     );
     refused(bench.keep_in_file().apply(), "was moved to PostgreSQL database");
     bench.keep_in_database().run(&["state", "push"]).code(0);

@@ -14,7 +14,7 @@ use crate::{place, place_file};
 const RUN: &str = "sale@once";
 
 /// Three batches of two accounts: the first two of one message, the third of another. Nothing is sent yet.
-const DUMP: &str = r#"{"format":"pushplan.state/2"}
+const DUMP: &str = r#"{"format":"pushplan.state/3"}
 {"row":{"lineage":"abc","one":1,"serial":7},"table":"identity"}
 {"row":{"accepted":0,"app":"shop","audience_digest":"a","campaign":"sale","content_digest":"c","delivery":"DELIVERY","expires_at":null,"failed":0,"from_account":"administrator","frozen_at":1764028800000,"hold":null,"id":1,"in_doubt":0,"name":"sale@once","occurrence":"once","plan_digest":"p","planned":6,"remaining":6,"skipped":0,"waits_until":null},"table":"run"}
 {"row":{"answered":1764028800000,"id":"sale"},"table":"campaign"}

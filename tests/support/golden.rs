@@ -16,7 +16,7 @@ pub fn golden(name: &str, said: &str) {
     assert!(kept == said, "{}: see tests/README.md\n{said}", path.display());
 }
 
-/// JSON with what is another thing each time replaced: instants, who it was, TaskIds.
+/// JSON with what is another thing each time replaced: instants, who it was, TaskIds, the sandbox's port.
 pub fn timeless(mut json: Value) -> Value {
     replace(&mut json, "");
     json
@@ -25,6 +25,7 @@ pub fn timeless(mut json: Value) -> Value {
 fn replace(value: &mut Value, key: &str) {
     match value {
         Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => *text = "TIME".to_owned(),
+        Value::String(text) if key == "target" => *text = "TARGET".to_owned(),
         Value::String(text) if key == "who" => *text = "SOMEBODY".to_owned(),
         Value::String(text) if key == "task_id" => *text = "TASK".to_owned(),
         Value::Array(list) => list.iter_mut().for_each(|value| replace(value, key)),

@@ -45,13 +45,17 @@ pub(super) struct Args {
     #[arg(long)]
     due: bool,
     /// Send only what was approved: an approval as `plan` prints it, or a plan's digest; for several runs several
-    #[arg(long, value_name = "DIGEST", value_delimiter = ',', conflicts_with_all = ["due", "replan", "wait"])]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', conflicts_with_all = ["due", "replan", "wait"], group = "approved")]
     expect: Vec<Approval>,
+    /// Send only what was approved, by the approvals in this file, one a line, the newest first. Those of runs that are
+    /// not due count for nothing
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["due", "replan", "wait"], group = "approved")]
+    approvals: Option<PathBuf>,
     /// By how much the audience may be larger or smaller than the approved one: 5%
-    #[arg(long, value_name = "SHARE", requires = "expect", default_value = "0%", hide_default_value = true, value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", requires = "approved", default_value = "0%", hide_default_value = true, value_parser = parse_share)]
     audience_tolerance: f64,
     /// Send though this gate refuses; several times for several gates
-    #[arg(long = "override", value_name = "GATE", requires = "reason")]
+    #[arg(long = "override", value_name = "GATE", requires = "reason", conflicts_with = "wait")]
     overridden: Vec<Gate>,
     /// Why a gate is overridden, for the run's timeline
     #[arg(long, value_name = "TEXT", requires = "overridden", default_value = "", hide_default_value = true)]
@@ -65,28 +69,32 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
+    if !args.overridden.is_empty() && args.reason.trim().is_empty() {
+        return Err(Failure::Usage("--reason is blank: say why the gate is overridden".to_owned()));
+    }
     let until = Timestamp::now() + args.wait;
-    let mut events = match &args.events {
-        Some(path) => Events::create(path).map_err(|source| Failure::File {
-            action: "write",
-            path: path.clone(),
-            source,
-        })?,
-        None => Events::default(),
-    };
+    let mut events = Events::new(args.events.clone());
     if let [path] = &args.paths[..]
         && PlanFile::is_one(path)
     {
         return saved::run(global, args, path, until, &mut events);
     }
-    let mut exit = Exit::Done;
+    let mut round = one_round(global, args, until, &mut events)?;
+    let mut exit = round.exit;
     loop {
-        let round = one_round(global, args, until, &mut events)?;
-        exit = exit.worse(round.exit);
         let Some(next) = round.next.filter(|next| *next <= until) else { return Ok(exit) };
         if round.is_stopped || wait_until(next)? {
             return Ok(exit.worse(Exit::Stopped));
         }
+        round = match one_round(global, args, until, &mut events) {
+            Ok(round) => round,
+            // What was sent before stands, and its exit code may be the worse one.
+            Err(failure) => {
+                output::failure(&failure);
+                return Ok(exit.worse(failure.exit()));
+            }
+        };
+        exit = exit.worse(round.exit);
     }
 }
 
@@ -109,15 +117,18 @@ struct Round {
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
 fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events) -> Result<Round, Failure> {
     let Look { context, mut store, mut agenda, now } = look(global, args)?;
-    let plan = if args.due { plan_due } else { plan_all };
-    let mut planned = plan(&context, Some(store.as_ref()), now)?;
+    begin(events)?;
+    let mut planned = if args.due {
+        plan_due(&context, Some(store.as_ref()), now, &args.overridden)?
+    } else {
+        plan_all(&context, Some(store.as_ref()), now)?
+    };
+    let approved = approved::hold(args, &mut planned, store.as_ref());
     if args.as_frozen {
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
     let replans = if args.replan { replan(&mut planned, &context, store.as_ref(), now)? } else { Vec::new() };
-    if args.due {
-        planned.set_refused_aside(&args.overridden);
-    } else {
+    if !args.due {
         planned.refuse_changed(Some(store.as_ref()))?;
     }
     if let Some((agenda, _)) = &mut agenda {
@@ -133,7 +144,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     for (_, judged) in &replans {
         output::print(&report::plan::text(&judged.summary(&context.workspace)))?;
     }
-    approved::check(&args.expect, args.audience_tolerance, &planned, store.as_ref())?;
+    approved?;
     planned.refuse_gates(replans.iter().map(|(_, judged)| judged), &args.overridden)?;
 
     let targets = if planned.sends_something() {
@@ -161,6 +172,10 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     let exit =
         account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned, store.as_ref()));
     Ok(Round { exit, next, is_stopped })
+}
+
+fn begin(events: &mut Events) -> Result<(), Failure> {
+    events.begin().map_err(|(path, source)| Failure::File { action: "write", path, source })
 }
 
 /// What there is to look at now.
@@ -271,21 +286,23 @@ fn replan(
     store: &dyn Store,
     now: Timestamp,
 ) -> Result<Vec<(String, Judged)>, Failure> {
-    let mut replans = Vec::new();
+    let mut replans: Vec<(String, Judged)> = Vec::new();
     for (campaign, run) in std::mem::take(&mut planned.changed) {
         let rest =
             Rest { accounts: store.pending_accounts(&run.id)?, first_batch: store.batches(&run.id)? + 1 };
         let occurrence = occurrence_of(&campaign, &run);
         let plan = plan_one(&campaign, occurrence, context, Some(&rest), Some(store))
             .map_err(|error| Failure::prepare(vec![error]))?;
-        replans.push((run.id.clone(), judge(plan, &campaign, context, Some(store), 0, now)?));
+        let beside = planned.plans.iter().chain(replans.iter().map(|(_, judged)| judged));
+        let judged = judge(plan, &campaign, context, Some(store), beside, now)?;
+        replans.push((run.id.clone(), judged));
         planned.resumes.push(Run { delivery: campaign.delivery, ..run });
     }
     Ok(replans)
 }
 
 fn approve(args: &Args, planned: &Planned) -> Result<(), Failure> {
-    if args.auto_approve || !args.expect.is_empty() {
+    if args.auto_approve || args.approvals.is_some() || !args.expect.is_empty() {
         return Ok(());
     }
     let question = report::plan::question(

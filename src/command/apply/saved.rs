@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::send::{account, open_targets, runtime, send};
-use super::{Args, settle};
+use super::{Args, begin, settle};
 use crate::apply::decide_run;
 use crate::audience::Access;
 use crate::command::context::{self, Context};
@@ -32,9 +32,10 @@ pub(super) fn run(
     until: Timestamp,
     events: &mut Events,
 ) -> Result<Exit, Failure> {
-    if args.due || args.replan || !args.expect.is_empty() {
+    if args.due || args.replan || args.approvals.is_some() || !args.expect.is_empty() {
         return Err(Failure::Usage(
-            "a saved plan is sent as it stands: --due, --replan and --expect are for campaigns".to_owned(),
+            "a saved plan is sent as it stands: --due, --replan, --expect and --approvals are for campaigns"
+                .to_owned(),
         ));
     }
     let file = PlanFile::open(path)?;
@@ -46,6 +47,7 @@ pub(super) fn run(
     let mut context = context::load_campaigns(global, &[], Access::Connections)?;
     context.campaigns.retain(|campaign| runs.iter().any(|run| run.campaign == campaign.id));
     let mut store = context::open_to_write(&context.workspace, "apply")?;
+    begin(events)?;
     let now = Timestamp::now();
 
     let begun = begun(&runs, store.as_ref())?;
@@ -122,6 +124,7 @@ fn go_on(
         planned.resumes.extend(planned.changed.drain(..).map(|(_, run)| run));
     }
     planned.refuse_changed(Some(store))?;
+    planned.hold_what_was_held(store)?;
     Ok(planned)
 }
 
@@ -147,6 +150,10 @@ fn plan_again(
         differences.extend(match plan {
             None if !known(&run.campaign) => Some(format!("{id}: campaign '{}' is gone", run.campaign)),
             None => Some(format!("{id}: it is no longer due")),
+            // A late run's windows begin when it is planned.
+            Some(_) if run.expires_at.is_some_and(|expires_at| expires_at <= now) => {
+                Some(format!("{id}: its last window has closed"))
+            }
             Some(plan) if plan.header().content_digest != run.content_digest => {
                 let saved = file.content_json(id)?.unwrap_or_default();
                 let fields = field_changes(&saved, &plan.header().content_json);

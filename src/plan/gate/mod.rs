@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::Plan;
 use super::change::Past;
 use super::cost::Cost;
-use crate::campaign::{Campaign, Gates, Rate};
+use super::warning::Warning;
+use crate::campaign::{Campaign, Gates, Rate, percent, share_of};
 use crate::diagnostic::nearest;
+use crate::message::ALL_VENDORS;
 use sending::{Sending, sending};
 
 /// The gates, by the keys of `gates:` in the workspace file; `expect` is the campaign's own.
@@ -117,6 +119,8 @@ pub struct Facts<'a> {
     pub rate: &'a Rate,
     /// What earlier runs bear on it.
     pub past: &'a Past,
+    /// Seconds of the app's rate that runs take which would be sent together with it.
+    pub beside_s: f64,
     /// When it would be applied.
     pub now: Timestamp,
 }
@@ -144,7 +148,7 @@ pub fn verdicts(gates: &Gates, facts: &Facts<'_>) -> Vec<Verdict> {
         gates.fits_window.then(|| fits_window(facts)),
         require(gates, facts),
         gates.sending_hours.as_ref().map(|hours| {
-            let Sending { spans, .. } = sending(plan, facts.rate, facts.now);
+            let Sending { spans, .. } = sending(facts);
             let outside = spans.iter().find(|span| !hours.allow(span.zone, span.from, span.until));
             let reason = match outside {
                 Some(span) => format!(
@@ -156,7 +160,9 @@ pub fn verdicts(gates: &Gates, facts: &Facts<'_>) -> Vec<Verdict> {
             verdict(Gate::SendingHours, outside.is_some(), reason)
         }),
         gates.vendor_lengths.then(|| {
-            let lengths: Vec<String> = plan.lengths.iter().map(ToString::to_string).collect();
+            // What is advised of all vendors is cut by none.
+            let cuts = |warning: &&Warning| !matches!(warning, Warning::Length { vendor, .. } if vendor == ALL_VENDORS);
+            let lengths: Vec<String> = plan.lengths.iter().filter(cuts).map(ToString::to_string).collect();
             let reason =
                 if lengths.is_empty() { "no vendor cuts a text".to_owned() } else { lengths.join("; ") };
             verdict(Gate::VendorLengths, !lengths.is_empty(), reason)
@@ -172,7 +178,8 @@ fn verdict(gate: Gate, refused: bool, reason: String) -> Verdict {
 }
 
 fn expect(facts: &Facts<'_>) -> Option<Verdict> {
-    let recipients = facts.plan.stats.recipients;
+    // Of what is left of a run those count too who are done with: it is the audience that is looked at.
+    let recipients = facts.plan.stats.recipients + facts.plan.stats.others;
     let (min, max) = (facts.campaign.audience.expect_min, facts.campaign.audience.expect_max);
     let (refused, reason) = match (min, max) {
         (None, None) => return None,
@@ -200,13 +207,9 @@ fn growth(most: f64, facts: &Facts<'_>) -> Verdict {
         return verdict(Gate::MaxGrowth, false, "the campaign has no run to compare with".to_owned());
     };
     let before = last.recipients;
-    let refused = now as f64 > before as f64 * (1.0 + most);
-    let most = most * 100.0;
-    verdict(
-        Gate::MaxGrowth,
-        refused,
-        format!("{now} recipients after {before} of {}, at most {most}% more", last.run),
-    )
+    let most_now = before.saturating_add(share_of(before, most));
+    let reason = format!("{now} recipients after {before} of {}, at most {} more", last.run, percent(most));
+    verdict(Gate::MaxGrowth, now > most_now, reason)
 }
 
 fn personalisation(most: f64, facts: &Facts<'_>) -> Verdict {
@@ -219,13 +222,14 @@ fn personalisation(most: f64, facts: &Facts<'_>) -> Verdict {
 }
 
 fn fits_window(facts: &Facts<'_>) -> Verdict {
-    let Sending { spans, late, .. } = sending(facts.plan, facts.rate, facts.now);
+    let Sending { spans, late } = sending(facts);
     let reason = match (late, spans.last()) {
         (Some(late), _) => format!(
-            "the calls take {:.0} s longer than their window{} is open at the rate of app {}",
+            "the calls take {:.0} s longer than their window{} is open at the rate of app {}{}",
             late.seconds,
             late.zone.map_or(String::new(), |zone| format!(" in {zone}")),
-            facts.plan.header.app
+            facts.plan.header.app,
+            if facts.beside_s > 0.0 { ", which other runs share" } else { "" }
         ),
         (None, Some(last)) => format!("the last call leaves by {:.0}", last.until),
         (None, None) => "there is no call".to_owned(),

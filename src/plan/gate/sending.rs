@@ -1,9 +1,10 @@
-//! When the calls of a plan would leave, with the app's pace to themselves: wave after wave, each in its windows.
+//! When the calls of a plan would leave: wave after wave, each in its windows, at the app's pace, which they share with
+//! the runs that would be sent together with them.
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::campaign::Rate;
-use crate::plan::Plan;
+use super::Facts;
+use crate::campaign::schedule::Wave;
 
 /// When calls would leave.
 #[derive(Debug, Default)]
@@ -30,13 +31,23 @@ pub(super) struct Late<'p> {
     pub(super) seconds: f64,
 }
 
-/// As if the plan was applied now and stayed as long as it takes.
-pub(super) fn sending<'p>(plan: &'p Plan, rate: &Rate, now: Timestamp) -> Sending<'p> {
+/// As if the plan was applied now and stayed as long as it takes. A wave that is over by now is skipped whatever the
+/// pace, and not looked at beside others. Runs of an app take turns, so that the first wave may last as long as what is sent beside it.
+pub(super) fn sending<'p>(facts: &Facts<'p>) -> Sending<'p> {
+    let Facts { plan, rate, beside_s, now, .. } = *facts;
     let mut sending = Sending::default();
     let mut at = now;
+    let mut beside_s = beside_s;
+    let is_over = |wave: &Wave| {
+        wave.windows.iter().all(|window| window.closes_at.is_some_and(|closes_at| closes_at <= now))
+    };
+    let all_over = plan.waves.iter().all(is_over);
     for (wave, sizes) in plan.waves.iter().zip(plan.wave_sizes()) {
+        if is_over(wave) && !all_over {
+            continue;
+        }
         let zone = wave.zone.as_deref();
-        let mut left = sizes.seconds(rate);
+        let mut left = sizes.seconds(rate) + std::mem::take(&mut beside_s);
         let mut is_through = false;
         for window in &wave.windows {
             let from = window.opens_at.map_or(at, |opens_at| opens_at.max(at));

@@ -138,6 +138,7 @@ fn lost_run(id: &str) -> RunHeader {
         app: String::new(),
         from: String::new(),
         expires_at: None,
+        is_late: false,
         delivery: Delivery::default(),
         content_digest: String::new(),
         content_json: "".into(),

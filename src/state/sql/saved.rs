@@ -52,6 +52,7 @@ pub(super) fn copy_run(file: &PlanFile, run: &Run, to: &dyn Database, now: Times
         app: run.app.clone(),
         from: run.from.clone(),
         expires_at: run.expires_at,
+        is_late: file.is_late(&run.id),
         delivery: run.delivery,
         content_digest: run.content_digest.clone(),
         content_json: query::content_json(from, saved)?.unwrap_or_default().into(),
