@@ -56,7 +56,7 @@ fn a_role_with_the_readmes_rights_is_enough_and_a_reader_only_reads() {
     bench.run(&["status", "c@once"]).code(0);
     refused(bench.apply(), "permission denied");
     refused(bench.run(&["cancel", "c@once"]), "Shared state");
-    bench.place.run(&format!("DROP OWNED BY {runner}, {reader}; DROP ROLE {runner}, {reader}"));
+    bench.place.run(&format!("DROP OWNED BY {reader}; DROP OWNED BY {runner}; DROP ROLE {runner}, {reader}"));
 }
 
 #[test]
