@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Each call and each row allocates, and the allocator of a static program (musl) is slow where threads share it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     pushplan::command::main()
 }

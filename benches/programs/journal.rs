@@ -80,7 +80,7 @@ impl Store for Forgetful {
             events(run: &str) -> Vec<RunEvent>;
             has_key(msg_random: u32, data_id: &str) -> bool;
             answered() -> HashMap<String, Timestamp>;
-            message(run: &str, number: u32) -> Option<String>;
+            content_json(run: &str) -> Option<String>;
             waves(run: &str) -> Vec<Wave>;
             hold(run: &str) -> Option<Hold>;
             batches(run: &str) -> u32;

@@ -36,7 +36,7 @@ pub fn csv(failures: &[Failure]) -> String {
 
 /// `failures --format json`: the failed recipients of a run.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Failures<'a> {
+pub struct FailureList<'a> {
     /// Name and version of this form.
     #[schemars(extend("const" = FORMAT))]
     format: &'static str,
@@ -69,5 +69,5 @@ pub fn json(run: &str, failures: &[Failure]) -> String {
             batch: *batch,
         })
         .collect();
-    super::json_text(&Failures { format: FORMAT, run, failures })
+    super::json_text(&FailureList { format: FORMAT, run, failures })
 }

@@ -17,7 +17,7 @@ pub fn schemas() -> Vec<(String, String)> {
         schema::<calendar::Calendar>(calendar::FORMAT),
         schema::<diagnostics::Mistakes<'_>>(diagnostics::FORMAT),
         schema::<events::Line<'_>>(events::FORMAT),
-        schema::<failures::Failures<'_>>(failures::FORMAT),
+        schema::<failures::FailureList<'_>>(failures::FORMAT),
         schema::<plan::Plans<'_>>(summary::FORMAT),
         schema::<status::Statuses<'_>>(status::FORMAT),
     ]

@@ -24,10 +24,16 @@ pub fn timeless(mut json: Value) -> Value {
 
 fn replace(value: &mut Value, key: &str) {
     match value {
-        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => *text = "TIME".to_owned(),
-        Value::String(text) if key == "target" => *text = "TARGET".to_owned(),
-        Value::String(text) if key == "who" => *text = "SOMEBODY".to_owned(),
-        Value::String(text) if key == "task_id" => *text = "TASK".to_owned(),
+        Value::String(text) => {
+            let stand_in = match key {
+                "target" => "TARGET",
+                "task_id" => "TASK",
+                "who" => "SOMEBODY",
+                _ if text.parse::<jiff::Timestamp>().is_ok() => "TIME",
+                _ => return,
+            };
+            stand_in.clone_into(text);
+        }
         Value::Array(list) => list.iter_mut().for_each(|value| replace(value, key)),
         Value::Object(map) => map.iter_mut().for_each(|(key, value)| replace(value, key)),
         _ => {}
