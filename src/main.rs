@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Each call and each row allocates, and the allocator of a static program (musl) is slow where threads share it.
+/// Each call and each row allocates, and musl's own allocator is slow where threads share it.
+#[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
