@@ -46,7 +46,8 @@ pub fn run(args: &[String]) {
             limits: Limits::of(Rate { calls_per_second: None, recipients_per_second: None }),
         };
         let signals = Signals::listen("stopping").expect("signals");
-        let mut runner = Runner { signals, who: "bench".to_owned(), stay: Duration::ZERO };
+        let mut runner =
+            Runner { signals, who: "bench".to_owned(), stay: Duration::ZERO, due: Arc::default() };
         let (_, sent) = runner.send(store, vec![order], &mut |_, _| {}).await;
         sent.expect("a state that can be written");
     });
@@ -82,7 +83,7 @@ impl Store for Forgetful {
             answered() -> HashMap<String, Timestamp>;
             content_json(run: &str) -> Option<String>;
             waves(run: &str) -> Vec<Wave>;
-            hold(run: &str) -> Option<Hold>;
+            holds() -> HashMap<String, Hold>;
             batches(run: &str) -> u32;
             pending_accounts(run: &str) -> HashSet<String>;
             last_attempts(app: &str, most: usize, since: Timestamp) -> Vec<u16>;

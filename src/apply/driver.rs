@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep_until;
 use tracing::{debug, warn};
@@ -18,8 +19,16 @@ use crate::timpush::{Call, Client};
 /// How long calls in flight are waited for once a run is to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// How often the observer is told, and a person's word to pause is looked for.
+/// How often the observer is told.
 const PROGRESS: Duration = Duration::from_millis(100);
+
+/// How long after the last answer a person's word to pause is looked for again: a run stops within a second of it, and a
+/// state that is far away has time for commits in between.
+const HOLDS: Duration = Duration::from_millis(300);
+
+/// An attempt that has not left so long after its intent was handed to the state does not leave: this process stood still,
+/// another runner may have taken over since, and its word on the attempt is the one that counts.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// What is told of a run while it is sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,8 +65,10 @@ pub(super) struct Sending {
     id: String,
     from: String,
     client: Arc<Client>,
-    /// What calls need whose intents are durable.
-    payloads: HashMap<Attempt, Payload>,
+    /// What calls need whose intents are durable, and since when these were on their way to the state.
+    payloads: HashMap<Attempt, (Moment, Payload)>,
+    /// When the commit that is under way was asked for.
+    asked: Moment,
     in_flight: HashMap<Attempt, AbortHandle>,
     /// Until when calls in flight are waited for, where the run is stopping.
     drain_until: Option<Instant>,
@@ -71,6 +82,7 @@ impl Sending {
             from: from.to_owned(),
             client,
             payloads: HashMap::new(),
+            asked: Moment::now(),
             in_flight: HashMap::new(),
             drain_until: None,
             end: None,
@@ -98,17 +110,38 @@ pub(super) struct Driver<'d> {
 
 type Calls = JoinSet<(usize, Attempt, Outcome)>;
 
+/// A moment by both clocks: the monotonic one stands still while the machine sleeps, the wall clock can be set back.
+#[derive(Debug, Clone, Copy)]
+struct Moment(Instant, SystemTime);
+
+impl Moment {
+    fn now() -> Self {
+        Self(Instant::now(), SystemTime::now())
+    }
+
+    fn elapsed(self) -> Duration {
+        self.0.elapsed().max(self.1.elapsed().unwrap_or_default())
+    }
+}
+
 impl Driver<'_> {
     /// Drives all runs to their ends.
     ///
     /// # Errors
     /// Where the state cannot be written. What was in flight then stays open in the state, and is in doubt when
     /// it is taken up again.
-    pub(super) async fn drive(mut self, signals: &mut Signals, observe: Observer<'_>) -> state::Result<()> {
+    pub(super) async fn drive(
+        mut self,
+        signals: &mut Signals,
+        due: &Notify,
+        observe: Observer<'_>,
+    ) -> state::Result<()> {
         let mut calls = Calls::new();
         let mut next_progress = Instant::now();
+        // `None` while the question is under way: a state that is slow to answer is not asked twice.
+        let mut ask_holds_at = Some(Instant::now());
         let mut unrecorded = self.runs.len();
-        let mut signalled = false;
+        let (mut signalled, mut makes_room) = (false, false);
 
         while unrecorded > 0 {
             let wake = match self.fleet.poll(self.now()) {
@@ -123,25 +156,32 @@ impl Driver<'_> {
                 Turn::Done => None,
             };
             if next_progress <= Instant::now() {
-                let running: Vec<usize> = self.fleet.running().collect();
-                for &run in &running {
+                for run in self.fleet.running() {
                     observe(&self.runs[run].id, News::Moment(self.progress(run)));
                 }
-                self.journal.ask_holds(running);
                 next_progress = Instant::now() + PROGRESS;
+            }
+            if ask_holds_at.is_some_and(|at| at <= Instant::now()) {
+                ask_holds_at = None;
+                self.journal.ask_holds();
             }
             let drain =
                 self.runs.iter().filter(|run| !run.in_flight.is_empty()).filter_map(|run| run.drain_until);
-            let wake = drain.chain(wake).fold(next_progress, Instant::min);
+            let wake = drain.chain(wake).chain(ask_holds_at).fold(next_progress, Instant::min);
 
             tokio::select! {
                 biased;
                 Some(reply) = self.journal.reply() => match reply? {
                     Reply::Committed(run, begun) => {
+                        let asked = self.runs[run].asked;
+                        let begun = begun.into_iter().map(|(attempt, payload)| (attempt, (asked, payload)));
                         self.runs[run].payloads.extend(begun);
                         self.fleet.handle(self.now(), run, Event::Durable);
                     }
-                    Reply::Held(held) => held.into_iter().for_each(|(run, hold)| self.hold(run, hold)),
+                    Reply::Held(held) => {
+                        ask_holds_at = Some(Instant::now() + HOLDS);
+                        held.into_iter().for_each(|(run, hold)| self.hold(run, hold));
+                    }
                     Reply::Recorded(run) => {
                         unrecorded -= 1;
                         let run = &self.runs[run];
@@ -161,6 +201,11 @@ impl Driver<'_> {
                     }
                     self.fleet.interrupt(self.now(), &Pause::Signal);
                 }
+                // What is in flight is waited for as long as it takes: nothing is to end here.
+                () = due.notified(), if !signalled && !makes_room => {
+                    makes_room = true;
+                    self.fleet.interrupt(self.now(), &Pause::Due);
+                }
                 () = sleep_until(wake.into()) => self.give_up_waiting(observe),
             }
         }
@@ -174,10 +219,22 @@ impl Driver<'_> {
     fn carry_out(&mut self, number: usize, step: Step, calls: &mut Calls) {
         let run = &mut self.runs[number];
         match step {
-            Step::Commit(changes) => self.journal.commit(number, changes),
+            Step::Commit(changes) => {
+                run.asked = Moment::now();
+                self.journal.commit(number, changes);
+            }
             Step::Send(attempt) => {
-                let payload = run.payloads.remove(&attempt).expect("a begun attempt has its payload");
-                let call = call(Arc::clone(&run.client), number, attempt, run.from.clone(), payload);
+                let (asked, payload) =
+                    run.payloads.remove(&attempt).expect("a begun attempt has its payload");
+                let (client, from) = (Arc::clone(&run.client), run.from.clone());
+                let call = async move {
+                    let outcome = if asked.elapsed() > LEASE {
+                        Outcome::Unreached(Answer::local("the runner stood still before it left"))
+                    } else {
+                        call(&client, &from, payload).await
+                    };
+                    (number, attempt, outcome)
+                };
                 run.in_flight.insert(attempt, calls.spawn(call));
             }
             Step::Renew => {
@@ -241,16 +298,9 @@ impl Driver<'_> {
     }
 }
 
-async fn call(
-    client: Arc<Client>,
-    run: usize,
-    attempt: Attempt,
-    from: String,
-    payload: Payload,
-) -> (usize, Attempt, Outcome) {
+async fn call(client: &Client, from: &str, payload: Payload) -> Outcome {
     let Payload { accounts_json, message_json, msg_random, data_id } = payload;
-    let call = Call::new(&from, &accounts_json, msg_random, &message_json, &data_id);
-    (run, attempt, client.batch(&call).await)
+    client.batch(&Call::new(from, &accounts_json, msg_random, &message_json, &data_id)).await
 }
 
 fn log(run: &str, attempt: Attempt, outcome: &Outcome) {

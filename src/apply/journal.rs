@@ -17,7 +17,7 @@ use crate::state::{self, Attempt, Change, Hold, Note, Payload, Store};
 #[derive(Debug)]
 enum Ask {
     Commit(usize, Vec<Change>),
-    Holds(Vec<usize>),
+    Holds,
     Record(usize, End),
 }
 
@@ -91,9 +91,9 @@ impl Journal {
         self.ask(Ask::Commit(run, changes));
     }
 
-    /// Asks which of these runs a person holds back.
-    pub(super) fn ask_holds(&self, runs: Vec<usize>) {
-        self.ask(Ask::Holds(runs));
+    /// Asks which runs a person holds back.
+    pub(super) fn ask_holds(&self) {
+        self.ask(Ask::Holds);
     }
 
     /// Asks to write down how a run ended.
@@ -124,12 +124,10 @@ impl Book {
         match ask {
             Ask::Commit(run, changes) => commit(store, &self.runs[run], &changes, &mut ahead[run])
                 .map(|begun| Reply::Committed(run, begun)),
-            Ask::Holds(runs) => {
-                let holds = runs.into_iter().map(|run| Ok((run, store.hold(&self.runs[run])?)));
-                let holds: Vec<_> = holds.collect::<state::Result<_>>()?;
-                Ok(Reply::Held(
-                    holds.into_iter().filter_map(|(run, hold)| hold.map(|hold| (run, hold))).collect(),
-                ))
+            Ask::Holds => {
+                let holds = store.holds()?;
+                let held = self.runs.iter().enumerate();
+                Ok(Reply::Held(held.filter_map(|(run, id)| Some((run, *holds.get(id)?))).collect()))
             }
             Ask::Record(run, end) => self.record(store, &self.runs[run], &end).map(|()| Reply::Recorded(run)),
         }
@@ -149,8 +147,8 @@ impl Book {
             End::Paused(Pause::Breaker(why)) => {
                 store.set_hold(run, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
             }
-            // The person's own event says who and why.
-            End::Paused(Pause::Operator) => Ok(()),
+            // The person's own event says who and why; what is taken up again at once has not stopped.
+            End::Paused(Pause::Operator | Pause::Due) => Ok(()),
             End::Paused(Pause::Signal) => stopped(store, "a signal".to_owned()),
             End::Paused(Pause::Vendor(answer) | Pause::Unavailable(answer)) => {
                 stopped(store, answer.to_string())

@@ -57,7 +57,7 @@ struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 struct Global {
     /// Look for pushplan.yaml in this folder (or above it) instead of the current one
     #[arg(short = 'C', long, value_name = "DIR", global = true)]

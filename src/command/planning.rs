@@ -1,7 +1,7 @@
 //! What `plan` and `apply` share: what is to be done about each campaign, and the plans of what is due.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -106,6 +106,21 @@ pub(super) fn plan_due(
     });
     planned.plan(&due, context, store, now, Some(overridden))?;
     Ok(planned)
+}
+
+/// The runs that schedules ask for now, and those that were begun and can be gone on with.
+///
+/// # Errors
+/// Where the state cannot be read.
+pub(super) fn due_runs(
+    context: &Context,
+    store: &dyn Store,
+    now: Timestamp,
+) -> Result<HashSet<String>, Failure> {
+    let (due, planned) = decide_all(context, Some(store), now)?;
+    let due = due.iter().filter(|(_, due)| due.scheduled.is_some());
+    let due = due.map(|(campaign, due)| due.run_id(&campaign.id));
+    Ok(due.chain(planned.resumes.into_iter().map(|run| run.id)).collect())
 }
 
 /// What is due, with its campaign.

@@ -11,7 +11,7 @@ use crate::state::Hold;
 pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     let mut store = context::open_beside(&workspace, &word.run)?;
-    match store.hold(&word.run)? {
+    match store.run(&word.run)?.hold {
         Some(Hold::Paused | Hold::Breaker) => {}
         Some(Hold::Cancelled) => {
             return Err(Failure::Other(format!("{} was cancelled; what it skipped stays so", word.run)));

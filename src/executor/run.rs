@@ -1,6 +1,6 @@
 //! One run: which batch to begin, when to send it, what to make of the answer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use super::breaker::Breaker;
@@ -44,6 +44,9 @@ pub struct Executor {
     queue: Queue,
     /// Tries of batches that had to be tried more than once.
     tries: HashMap<u32, u8>,
+    /// Batches that are being sent again though an earlier attempt of theirs may have been carried out. Whatever becomes
+    /// of the later one, unless it is accepted they are in doubt.
+    doubtful: HashSet<u32>,
     /// Changes that wait for the next commit.
     outbox: Vec<Change>,
     /// Attempts begun in the outbox, and those begun in the commit under way.
@@ -74,6 +77,7 @@ impl Executor {
             batches,
             queue,
             tries: HashMap::new(),
+            doubtful: HashSet::new(),
             outbox: Vec::new(),
             beginning: Vec::new(),
             committing: None,
@@ -112,7 +116,10 @@ impl Executor {
             self.withdraw_closed(line);
         }
         for number in self.queue.take_expired() {
-            self.change(Change::Skip(number, self.skip_reason));
+            // What is in doubt stays so: it may have been sent.
+            if self.batch(number).state.status == Status::Pending {
+                self.change(Change::Skip(number, self.skip_reason));
+            }
         }
         if self.stop.is_none() {
             if std::mem::take(&mut self.renew_asked) {
@@ -208,6 +215,10 @@ impl Executor {
                 return;
             }
             self.queue.take(next);
+            if self.batch(next.number).state.status == Status::InDoubt {
+                self.change(Change::Resend(next.number));
+                self.doubtful.insert(next.number);
+            }
             let attempt = Attempt { batch: next.number, number: self.batch(next.number).state.attempts + 1 };
             self.change(Change::Begin(attempt));
             self.beginning.push(attempt);
@@ -228,7 +239,13 @@ impl Executor {
         debug_assert_eq!(call.attempt, attempt);
         line.ended();
         let outcome = self.give_up_where_tried_enough(attempt.batch, outcome);
-        self.change(Change::Settle(attempt, outcome.clone()));
+        let is_doubtful = self.doubtful.remove(&attempt.batch);
+        let settled = match outcome.answer() {
+            // That this attempt was not carried out says nothing of the earlier one.
+            Some(answer) if is_doubtful => Outcome::InDoubt(answer.clone()),
+            _ => outcome.clone(),
+        };
+        self.change(Change::Settle(attempt, settled));
         let recipients = u64::from(self.recipients(attempt.batch));
         match outcome {
             Outcome::Accepted { failed, .. } => {
@@ -312,9 +329,8 @@ impl Executor {
         if self.settings.delivery.on_in_doubt != OnInDoubt::Resend {
             return;
         }
-        // Counted over all runners: a timer must not send a batch again every minute.
+        // Counted over all runners: a timer must not send a batch again every minute. It is in doubt until it is begun.
         if self.batch(number).state.attempts < u32::from(MOST_TRIES) {
-            self.change(Change::Resend(number));
             self.retry(now, number);
         }
     }
@@ -333,7 +349,13 @@ impl Executor {
             let wave = self.wave(attempt.batch);
             if which(self.queue.is_open(wave)) {
                 line.withdraw();
-                self.change(Change::Withdraw(attempt));
+                let change = if self.doubtful.remove(&attempt.batch) {
+                    let answer = Answer::local("an earlier attempt is in doubt, and this one has not left");
+                    Change::Settle(attempt, Outcome::InDoubt(answer))
+                } else {
+                    Change::Withdraw(attempt)
+                };
+                self.change(change);
                 self.queue.put_back(wave, attempt.batch);
             } else {
                 self.ready.push_front(attempt);

@@ -147,8 +147,9 @@ pub trait Store: Send {
         Err(Error::UnknownBatch { run: run.to_owned(), batch, batches })
     }
 
-    /// Is the run held back now? Asked while it is sent, since a person may pause it from elsewhere.
-    fn hold(&self, run: &str) -> Result<Option<Hold>>;
+    /// The unfinished runs that are held back now, and why. Asked while runs are sent, since a person may pause one from
+    /// elsewhere: one question, however many they are.
+    fn holds(&self) -> Result<HashMap<String, Hold>>;
 
     /// Writes down what happened to a run, with the changes that go with it: a person's word, or a runner's end.
     fn decree(

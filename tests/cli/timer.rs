@@ -1,7 +1,7 @@
 //! What a timer relies on: what is due is sent once, what was missed is on record, campaigns go side by side.
 
 use jiff::{SignedDuration, Timestamp};
-use pushplan::sandbox::{Config, Delivery, max_in_sliding_second};
+use pushplan::sandbox::{Config, Delivery, Faults, max_in_sliding_second};
 use serde_json::Value;
 
 use crate::bench::{Bench, Said};
@@ -119,6 +119,32 @@ fn a_campaign_that_cannot_be_planned_holds_up_no_other() {
     assert_eq!(pushed(&bench), ["sound", "gated"]);
 }
 
+/// A run that takes hours must not have others miss their windows.
+#[test]
+fn what_becomes_due_while_a_long_run_is_sent_is_sent_beside_it() {
+    let latency = std::time::Duration::from_millis(30);
+    let slow = Faults { latency_min: latency, latency_max: latency, ..Faults::default() };
+    let bench = Bench::with_sandbox("unlimited", Config { faults: slow, ..Config::default() });
+    bench.write_campaign(200, 200, "in_flight: 1");
+    let long = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap();
+    bench.write("campaigns/c.yaml", &format!("{long}{}\n", at(-60)));
+    write(&bench, "soon", &format!("schedule: {{ at: \"{}\", expires_after: 2s }}", from_now(2)));
+    // One that a gate refuses is no reason to stop for, again and again.
+    write(&bench, "gated", &at(-60));
+    let gated = std::fs::read_to_string(bench.path("campaigns/gated.yaml")).unwrap();
+    bench.write("campaigns/gated.yaml", &gated.replace("[gated] }", "[gated], expect: { min: 2 } }"));
+
+    let said = bench.run(&["apply", "--due", "--auto-approve", "--events", "events.ndjson"]).code(6);
+    assert!(said.stderr.contains("makes room for what has become due"), "{}", said.stderr);
+    let pushed = pushed(&bench);
+    let place = pushed.iter().position(|account| account == "soon").expect("it was sent in its window");
+    assert!(place > 0 && place < 200, "beside the long one: {place}");
+    assert_eq!(pushed.len(), 201, "each once");
+    let events = std::fs::read_to_string(bench.path("events.ndjson")).unwrap();
+    assert_eq!(events.matches("\"why\":\"due\"").count(), 1, "{events}");
+    bench.run(&["state", "verify"]).code(0);
+}
+
 /// A run that is refused every minute must not use up the day of those that are sent.
 #[test]
 fn what_a_gate_sets_aside_counts_against_nobody() {
@@ -156,7 +182,7 @@ fn a_late_run_can_be_saved_and_applied() {
 
 #[test]
 fn what_a_later_look_comes_to_does_not_hide_what_was_sent_before() {
-    let garbage = pushplan::sandbox::Faults { garbage: 1.0, ..Default::default() };
+    let garbage = Faults { garbage: 1.0, ..Faults::default() };
     let bench = Bench::with_sandbox("unlimited", Config { faults: garbage, ..Config::default() });
     write(&bench, "first", "");
     write(&bench, "second", &at(2));

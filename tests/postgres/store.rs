@@ -268,13 +268,13 @@ fn a_persons_word_is_heard_beside_the_runner(place: &StateLocation) {
     runner.commit(RUN, &[begin(1)], at(1)).unwrap();
     let mut person = state::open_beside(place).unwrap();
     person.set_hold(RUN, Some(Hold::Paused), "paused", &note("wrong link"), at(2)).unwrap();
-    assert_eq!(runner.hold(RUN).unwrap(), Some(Hold::Paused));
+    assert_eq!(runner.holds().unwrap(), [(RUN.to_owned(), Hold::Paused)].into());
     // What was in flight is still written down.
     runner.commit(RUN, &[accepted(1, &[])], at(3)).unwrap();
     let run = person.run(RUN).unwrap();
     assert_eq!((run.hold, run.status(), run.tally.accepted), (Some(Hold::Paused), RunStatus::Paused, 2));
     person.set_hold(RUN, None, "resumed", &note(""), at(4)).unwrap();
-    assert_eq!(runner.hold(RUN).unwrap(), None);
+    assert_eq!(runner.holds().unwrap(), [].into());
     assert_eq!(runner.events(RUN).unwrap().last().unwrap().what, "resumed");
 }
 

@@ -145,10 +145,9 @@ impl Run {
     pub fn check_story(&self) -> Result<u64, String> {
         for (index, state) in self.durable.iter().enumerate() {
             let carried = self.carried[index];
-            let resent = self.resends[index] > 0;
             let fits = match state.status {
                 Status::Accepted => carried >= 1,
-                Status::Pending | Status::Failed | Status::Skipped => carried == 0 || resent,
+                Status::Pending | Status::Failed | Status::Skipped => carried == 0,
                 Status::InDoubt => true,
                 Status::Sending => false,
             };

@@ -1,30 +1,35 @@
 //! `pushplan apply`: plans, asks, freezes, sends, and accounts for every recipient.
 
 mod approved;
+mod lookout;
 mod saved;
 mod send;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use super::agenda::{Agenda, Basis};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
-use super::planning::{Judged, Planned, judge, occurrence_of, plan_all, plan_due, plan_one};
+use super::planning::{Judged, Planned, due_runs, judge, occurrence_of, plan_all, plan_due, plan_one};
 use super::target::compare_clocks;
 use super::{Global, context, output, who};
 use crate::audience::Access;
-use crate::campaign::{FILE_NAME, parse_duration, parse_share};
+use crate::campaign::{FILE_NAME, Workspace, parse_duration, parse_share};
 use crate::plan::approval::Approval;
 use crate::plan::gate::Gate;
 use crate::prepare::Rest;
 use crate::report;
 use crate::report::events::Events;
 use crate::state::{Note, PlanFile, Run, Store};
-use send::{account, listen, open_targets, runtime, send};
+use lookout::Lookout;
+use send::{Stop, account, listen, open_targets, runtime, send};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -82,9 +87,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut round = one_round(global, args, until, &mut events)?;
     let mut exit = round.exit;
     loop {
-        let Some(next) = round.next.filter(|next| *next <= until) else { return Ok(exit) };
-        if round.is_stopped || wait_until(next)? {
-            return Ok(exit.worse(Exit::Stopped));
+        match (round.stop, round.next.filter(|next| *next <= until)) {
+            (Some(Stop::Signal), _) => return Ok(exit.worse(Exit::Stopped)),
+            (Some(Stop::Due), _) => {}
+            (None, None) => return Ok(exit),
+            (None, Some(next)) => {
+                if wait_until(next)? {
+                    return Ok(exit.worse(Exit::Stopped));
+                }
+            }
         }
         round = match one_round(global, args, until, &mut events) {
             Ok(round) => round,
@@ -110,14 +121,17 @@ struct Round {
     exit: Exit,
     /// When something is due next.
     next: Option<Timestamp>,
-    /// Was the process asked to stop?
-    is_stopped: bool,
+    /// Why sending was broken off, where it was.
+    stop: Option<Stop>,
 }
 
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
 fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events) -> Result<Round, Failure> {
-    let Look { context, mut store, mut agenda, now } = look(global, args)?;
+    let open = |workspace: &Workspace| context::open_to_write(workspace, "apply");
+    let Look { context, mut store, mut agenda, now } = look(global, args.due, &args.paths, open)?;
     begin(events)?;
+    // What cannot be planned or is refused now is looked at again once all else is sent.
+    let known = if args.due { due_runs(&context, store.as_ref(), now)? } else { HashSet::new() };
     let mut planned = if args.due {
         plan_due(&context, Some(store.as_ref()), now, &args.overridden)?
     } else {
@@ -164,14 +178,19 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
     };
     settle(store.as_mut(), &planned, now)?;
     write(agenda.as_ref(), &context);
-    let mut is_stopped = false;
-    if let Some(targets) = targets {
-        (store, is_stopped) = send(store, &planned, &targets, until, events)?;
-    }
     let next = next.map(|(_, at)| at);
-    let exit =
-        account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned, store.as_ref()));
-    Ok(Round { exit, next, is_stopped })
+    let mut stop = None;
+    if let Some(targets) = targets {
+        let due = Arc::new(Notify::new());
+        // A timer names no files: what it was given is all that it looks at.
+        let looks_out = args.due && args.paths.is_empty();
+        let _lookout = looks_out.then(|| Lookout::start(global, known, next, Arc::clone(&due)));
+        (store, stop) = send(store, &planned, &targets, until, due, events)?;
+    }
+    let goes_on = stop == Some(Stop::Due);
+    let exit = account(store.as_ref(), &planned, args.due, goes_on, events)?
+        .worse(tell_apart(&mut planned, store.as_ref()));
+    Ok(Round { exit, next, stop })
 }
 
 fn begin(events: &mut Events) -> Result<(), Failure> {
@@ -188,17 +207,22 @@ struct Look {
 }
 
 /// Opens the state and reads the campaigns; a timer's apply of a whole workspace those alone that its agenda names.
-fn look(global: &Global, args: &Args) -> Result<Look, Failure> {
+fn look(
+    global: &Global,
+    due: bool,
+    paths: &[PathBuf],
+    open: impl FnOnce(&Workspace) -> Result<Box<dyn Store>, Failure>,
+) -> Result<Look, Failure> {
     let all = |paths: &[PathBuf]| context::load_campaigns(global, paths, Access::Connections);
-    let listed = if args.due && args.paths.is_empty() { context::list(global)? } else { None };
+    let listed = if due && paths.is_empty() { context::list(global)? } else { None };
     let listed =
         listed.and_then(|(workspace, files)| Some((context::agenda_path(&workspace)?, workspace, files)));
     let Some((path, workspace, files)) = listed else {
-        let context = all(&args.paths)?;
-        let store = context::open_to_write(&context.workspace, "apply")?;
+        let context = all(paths)?;
+        let store = open(&context.workspace)?;
         return Ok(Look { context, store, agenda: None, now: Timestamp::now() });
     };
-    let store = context::open_to_write(&workspace, "apply")?;
+    let store = open(&workspace)?;
     let now = Timestamp::now();
     let basis = Basis::new(&workspace.root.join(FILE_NAME), files, store.identity()?.lineage);
     let known = basis.as_ref().and_then(|basis| Agenda::read(&path, basis, now));

@@ -172,10 +172,19 @@ pub(super) fn content_json(database: &dyn Database, run: i64) -> Result<Option<S
     database.find("SELECT json FROM content WHERE run = ?1", &cells![run], |row| row.get(0))
 }
 
-pub(super) fn hold(database: &dyn Database, run: &str) -> Result<Option<Hold>, Fault> {
-    let word: Option<String> =
-        database.one("SELECT hold FROM run WHERE name = ?1", &cells![run], |row| row.get(0))?;
-    Ok(word.as_deref().and_then(Hold::from_word))
+/// The index of open runs answers it, whatever the number of those that are done with.
+pub(super) fn holds(database: &dyn Database) -> Result<HashMap<String, Hold>, Fault> {
+    let mut holds = HashMap::new();
+    database.rows(
+        "SELECT name, hold FROM run WHERE (remaining > 0 OR in_doubt > 0) AND hold IS NOT NULL",
+        &[],
+        &mut |row| {
+            let (run, word): (String, String) = (row.get(0)?, row.get(1)?);
+            holds.extend(Hold::from_word(&word).map(|hold| (run, hold)));
+            Ok(())
+        },
+    )?;
+    Ok(holds)
 }
 
 /// Recipients and begin (in milliseconds) of an app's last attempts, the latest first.

@@ -148,8 +148,8 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         Ok(payloads)
     }
 
-    fn hold(&self, run: &str) -> Result<Option<Hold>> {
-        query::hold(&self.database, run).map_err(self.failed("look whether the run is held"))
+    fn holds(&self) -> Result<HashMap<String, Hold>> {
+        query::holds(&self.database).map_err(self.failed("look which runs are held"))
     }
 
     fn decree(
