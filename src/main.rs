@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Each call and each row allocates, and musl's own allocator is slow where threads share it.
+/// Sending with musl's own allocator takes 1.7 times the CPU time (40,000 calls to a sandbox); glibc's needs no help.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
