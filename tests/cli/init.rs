@@ -309,9 +309,8 @@ impl Project {
     }
 
     fn write(&self, campaign: &str, audience: &str, more: &str) {
-        let yaml = format!(
-            "campaign: {campaign}\naudience: {{ {audience} }}\nmessage: {{ body: Hello }}\n{more}\n"
-        );
+        let yaml =
+            format!("campaign: {campaign}\naudience: {{ {audience} }}\nmessage: {{ body: Hello }}\n{more}\n");
         self.bench.write(&format!("desk/campaigns/{campaign}.yaml"), &yaml);
     }
 
@@ -432,7 +431,10 @@ impl Project {
                 self.github(job, commit, &all)
             }
             Host::Gitlab => {
-                all.insert("CI_JOB_URL".to_owned(), format!("https://code.example/-/jobs/{}", self.jobs.get()));
+                all.insert(
+                    "CI_JOB_URL".to_owned(),
+                    format!("https://code.example/-/jobs/{}", self.jobs.get()),
+                );
                 all.insert("CI_COMMIT_SHA".to_owned(), commit.to_owned());
                 self.gitlab(job, commit, &all)
             }
@@ -643,7 +645,11 @@ fn the_first_plan_of_a_commit_stands() {
         let project = Project::new(host);
         project.add_people("('ann')");
         project.switch("a");
-        project.write("a", "postgres: { query: \"select id from people\", dsn: { env: SHOP_DB } }, account: id", "");
+        project.write(
+            "a",
+            "postgres: { query: \"select id from people\", dsn: { env: SHOP_DB } }, account: id",
+            "",
+        );
         project.commit("Bring a campaign");
         project.plan("a").code(0);
         let (head, shown) = (project.tip("a"), project.comments("a"));
@@ -651,7 +657,10 @@ fn the_first_plan_of_a_commit_stands() {
 
         project.add_people("('bob')");
         let said = project.plan("a").code(1).stdout;
-        assert!(said.contains("this commit was planned before, and its audience has changed since"), "{said}");
+        assert!(
+            said.contains("this commit was planned before, and its audience has changed since"),
+            "{said}"
+        );
         assert_eq!(project.comments("a"), shown, "what was approved is what is shown");
         assert_eq!(project.statuses(&head), approved);
 
@@ -760,7 +769,11 @@ fn a_schedule_is_left_to_the_timer() {
         let project = Project::new(host);
         project.propose("a");
         project.land("a");
-        project.write("timed", "accounts: [tim]", &format!("schedule: {{ at: \"{}\", expires_after: 1h }}", ago(60)));
+        project.write(
+            "timed",
+            "accounts: [tim]",
+            &format!("schedule: {{ at: \"{}\", expires_after: 1h }}", ago(60)),
+        );
         project.commit("Be due since the review");
         let said = project.apply().code(0).stdout;
         assert!(said.contains("left alone; it is due; `pushplan apply --due` sends it"), "{said}");
@@ -797,7 +810,11 @@ fn the_timer_hands_on_what_pushplan_says_and_what_it_is_told() {
 fn drift_is_red_where_something_was_missed() {
     for host in HOSTS {
         let project = Project::new(host);
-        project.write("timed", "accounts: [tim]", &format!("schedule: {{ at: \"{}\", expires_after: 1h }}", ago(7_200)));
+        project.write(
+            "timed",
+            "accounts: [tim]",
+            &format!("schedule: {{ at: \"{}\", expires_after: 1h }}", ago(7_200)),
+        );
         project.commit("Be too late");
         let said = project.drift().code(1).stdout;
         assert!(said.contains("status: 0 ") && said.contains("plan: 2 "), "{said}");
