@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tracing::debug;
 
-use super::{Look, look};
+use super::look::Look;
 use crate::command::failure::Failure;
 use crate::command::planning::due_runs;
 use crate::command::{Global, context};
@@ -67,6 +67,6 @@ impl Drop for Lookout {
 }
 
 fn is_something_due(global: &Global, known: &HashSet<String>) -> Result<bool, Failure> {
-    let Look { context, store, now, .. } = look(global, true, &[], context::require_state)?;
+    let Look { context, store, now, .. } = Look::take(global, true, &[], context::require_state)?;
     Ok(!due_runs(&context, store.as_ref(), now)?.is_subset(known))
 }

@@ -1,6 +1,7 @@
 //! `pushplan apply`: plans, asks, freezes, sends, and accounts for every recipient.
 
 mod approved;
+mod look;
 mod lookout;
 mod saved;
 mod send;
@@ -13,21 +14,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::agenda::{Agenda, Basis};
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::planning::{Judged, Planned, due_runs, judge, occurrence_of, plan_all, plan_due, plan_one};
 use super::target::compare_clocks;
 use super::{Global, context, output, who};
-use crate::audience::Access;
-use crate::campaign::{FILE_NAME, Workspace, parse_duration, parse_share};
+use crate::campaign::{Workspace, parse_duration, parse_share};
 use crate::plan::approval::Approval;
 use crate::plan::gate::Gate;
 use crate::prepare::Rest;
 use crate::report;
 use crate::report::events::Events;
 use crate::state::{Note, PlanFile, Run, Store};
+use look::Look;
 use lookout::Lookout;
 use send::{Stop, account, listen, open_targets, runtime, send};
 
@@ -128,7 +128,9 @@ struct Round {
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
 fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events) -> Result<Round, Failure> {
     let open = |workspace: &Workspace| context::open_to_write(workspace, "apply");
-    let Look { context, mut store, mut agenda, now } = look(global, args.due, &args.paths, open)?;
+    let Look { context, mut store, mut agenda, now, warnings } =
+        Look::take(global, args.due, &args.paths, open)?;
+    context::warn(&warnings);
     begin(events)?;
     // What cannot be planned or is refused now is looked at again once all else is sent.
     let known = if args.due { due_runs(&context, store.as_ref(), now)? } else { HashSet::new() };
@@ -177,7 +179,10 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         None
     };
     settle(store.as_mut(), &planned, now)?;
-    write(agenda.as_ref(), &context);
+    // What was due is on record by now: an agenda that was ahead of the state would hide it.
+    if let Some((agenda, path)) = agenda.as_ref().filter(|_| !context.campaigns.is_empty()) {
+        agenda.write(path);
+    }
     let next = next.map(|(_, at)| at);
     let mut stop = None;
     if let Some(targets) = targets {
@@ -195,58 +200,6 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
 
 fn begin(events: &mut Events) -> Result<(), Failure> {
     events.begin().map_err(|(path, source)| Failure::File { action: "write", path, source })
-}
-
-/// What there is to look at now.
-struct Look {
-    context: Context,
-    store: Box<dyn Store>,
-    /// With its file, where there is one.
-    agenda: Option<(Agenda, PathBuf)>,
-    now: Timestamp,
-}
-
-/// Opens the state and reads the campaigns; a timer's apply of a whole workspace those alone that its agenda names.
-fn look(
-    global: &Global,
-    due: bool,
-    paths: &[PathBuf],
-    open: impl FnOnce(&Workspace) -> Result<Box<dyn Store>, Failure>,
-) -> Result<Look, Failure> {
-    let all = |paths: &[PathBuf]| context::load_campaigns(global, paths, Access::Connections);
-    let listed = if due && paths.is_empty() { context::list(global)? } else { None };
-    let listed =
-        listed.and_then(|(workspace, files)| Some((context::agenda_path(&workspace)?, workspace, files)));
-    let Some((path, workspace, files)) = listed else {
-        let context = all(paths)?;
-        let store = open(&context.workspace)?;
-        return Ok(Look { context, store, agenda: None, now: Timestamp::now() });
-    };
-    let store = open(&workspace)?;
-    let now = Timestamp::now();
-    let basis = Basis::new(&workspace.root.join(FILE_NAME), files, store.identity()?.lineage);
-    let known = basis.as_ref().and_then(|basis| Agenda::read(&path, basis, now));
-    let (context, agenda) = if let Some(agenda) = known {
-        let open = store.open_runs()?.into_iter().map(|run| run.campaign).collect();
-        let context = match agenda.to_read(&open, now).as_slice() {
-            [] => Context { workspace, campaigns: Vec::new(), access: Access::Connections, profile: false },
-            files => all(files)?,
-        };
-        (context, Some(agenda))
-    } else {
-        let context = all(&[])?;
-        let agenda = basis.map(|basis| Agenda::new(basis, &context.campaigns, now));
-        (context, agenda)
-    };
-    Ok(Look { context, store, agenda: agenda.map(|agenda| (agenda, path)), now })
-}
-
-/// Writes the agenda, where anything was looked at. What was due is on record by now: an agenda that was ahead of the
-/// state would hide it.
-fn write(agenda: Option<&(Agenda, PathBuf)>, context: &Context) {
-    if let Some((agenda, path)) = agenda.filter(|_| !context.campaigns.is_empty()) {
-        agenda.write(path);
-    }
 }
 
 /// Records what was missed, and that everything due so far has its fate. Writes nothing where there is nothing new.
