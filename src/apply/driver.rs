@@ -180,7 +180,9 @@ impl Driver<'_> {
                     }
                     Reply::Held(held) => {
                         ask_holds_at = Some(Instant::now() + HOLDS);
-                        held.into_iter().for_each(|(run, hold)| self.hold(run, hold));
+                        for (run, hold) in held {
+                            self.hold(run, hold);
+                        }
                     }
                     Reply::Recorded(run) => {
                         unrecorded -= 1;
