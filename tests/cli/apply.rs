@@ -6,7 +6,7 @@ use std::time::Duration;
 use pushplan::sandbox::{Config, Faults, max_in_sliding_second};
 use pushplan::timpush::usersig::Claims;
 
-use crate::bench::{Bench, Recipients, Said, kill_9, signal};
+use crate::bench::{Bench, Recipients, kill_9, signal};
 
 fn slow() -> Config {
     let faults = Faults {
@@ -166,16 +166,6 @@ fn without_a_terminal_nothing_is_sent_unapproved() {
     assert!(said.stderr.contains("--auto-approve"), "{}", said.stderr);
     assert_eq!(bench.ledger().arrivals.len(), 0);
     assert_eq!(bench.run(&["status", "--format", "json"]).json()["runs"], serde_json::json!([]));
-}
-
-/// A bare image has none.
-#[test]
-fn no_certificate_is_needed_on_loopback() {
-    let bench = Bench::with_sandbox("unlimited", Config::default());
-    bench.write_campaign(3, 1, "");
-    let mut apply = bench.command(&["apply", "--auto-approve"]);
-    apply.env("SSL_CERT_FILE", bench.path("none.pem")).env("SSL_CERT_DIR", bench.path("none"));
-    Said::of(apply.output().unwrap()).code(0);
 }
 
 #[test]

@@ -52,3 +52,13 @@ fn the_version_is_one_line_that_begins_with_the_crates() {
     assert!(said.starts_with(concat!("pushplan ", env!("CARGO_PKG_VERSION"))), "{said}");
     assert_eq!(said.lines().count(), 1);
 }
+
+/// A bare image has no certificates, and a sandbox needs none.
+#[test]
+fn no_certificate_is_needed_on_loopback() {
+    let bench = Bench::with_sandbox("unlimited", pushplan::sandbox::Config::default());
+    bench.write_campaign(3, 1, "");
+    let mut apply = bench.command(&["apply", "--auto-approve"]);
+    apply.env("SSL_CERT_FILE", bench.path("none.pem")).env("SSL_CERT_DIR", bench.path("none"));
+    Said::of(apply.output().unwrap()).code(0);
+}
