@@ -801,7 +801,7 @@ fn the_timer_hands_on_what_pushplan_says_and_what_it_is_told() {
     };
     as_if("exit 8").code(0);
     as_if("exit 7").code(7);
-    let told = "trap 'echo told; exit 4' TERM; kill -INT $PPID; while :; do sleep 0.1; done";
+    let told = "trap 'echo told; exit 4' TERM; sleep 1; kill -TERM $PPID; while :; do sleep 0.1; done";
     let said = as_if(told).code(4).stdout;
     assert!(said.contains("told"), "{said}");
 }
