@@ -16,6 +16,7 @@ mod gates;
 #[path = "../support/golden.rs"]
 mod golden;
 mod init;
+mod jobs;
 mod manual;
 mod operator;
 mod packaging;
@@ -25,6 +26,8 @@ mod place;
 #[path = "../support/postgres.rs"]
 #[allow(dead_code, reason = "shared by several test binaries")]
 mod postgres;
+#[path = "../support/project.rs"]
+mod project;
 mod rehearsal;
 mod review;
 mod saved;
