@@ -94,6 +94,18 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The lock's file is no longer at its path, so that another runner may hold another one.
+    #[error(
+        "the lock file {lock} of the state {place} was deleted or replaced while it was held\n\
+         Another runner may have started since, so nothing further was sent or committed. Leave the file alone, see \
+         that no other runner is left, then apply again.", lock = .lock.display()
+    )]
+    Unlocked {
+        /// Which state.
+        place: String,
+        /// The lock's file.
+        lock: PathBuf,
+    },
     /// Written by a newer pushplan.
     #[error(
         "{place} has state format {found}, and this pushplan reads up to {known}\nUse the newer pushplan that wrote it."

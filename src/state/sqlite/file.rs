@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,11 +121,6 @@ fn set_journal(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
 pub(super) fn leave_as_it_is(connection: &Connection) {
     // Where even this fails, the close does what it does after every run.
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-}
-
-/// Which file a path names: device and number. `None` where it names none.
-pub(super) fn id(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
 }
 
 /// A file that SQLite or we put beside the state.

@@ -13,7 +13,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::error::{Error, Result};
-use super::lock::{Lock, host_name};
+use super::lock::{Lock, file_id, host_name};
 use super::sql::{Cell, Database, Fault, Row, SqlStore, exactly_one};
 use super::store::Store;
 use super::watermark::Watermark;
@@ -99,7 +99,7 @@ impl SqliteStore {
         Self::new(SqliteFile {
             path: path.to_owned(),
             place: path.display().to_string(),
-            file: file::id(path),
+            file: file_id(path),
             connection,
             lock: None,
         })
@@ -128,6 +128,23 @@ impl SqliteStore {
             connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])
         };
         copy().map(drop).map_err(|source| file::error(path, "copy everything", source))
+    }
+}
+
+impl SqliteFile {
+    /// A file that was deleted or replaced takes commits as before, and nobody will ever read them. Where it is the
+    /// lock's, another runner may have taken the state over; what was committed before its first transaction is what
+    /// it finds, and nothing more is.
+    fn check_place(&self) -> Result<(), Fault> {
+        if file_id(&self.path) != self.file {
+            return Err(Error::Gone { path: self.path.clone() }.into());
+        }
+        match self.lock.as_ref().filter(|lock| !lock.is_in_place()) {
+            Some(lock) => {
+                Err(Error::Unlocked { place: self.place.clone(), lock: lock.path().to_owned() }.into())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -177,13 +194,9 @@ impl Database for SqliteFile {
         if counts {
             exactly_one(self.execute("UPDATE identity SET serial = serial + 1", &[])?)?;
         }
+        self.check_place()?;
         self.connection.execute_batch("COMMIT")?;
-        // A file that was deleted or replaced takes commits as before, and nobody will ever read them.
-        if file::id(&self.path) == self.file {
-            Ok(())
-        } else {
-            Err(Error::Gone { path: self.path.clone() }.into())
-        }
+        self.check_place()
     }
 
     fn roll_back(&self) {
