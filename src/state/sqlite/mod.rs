@@ -54,9 +54,9 @@ impl SqliteStore {
     }
 
     /// Holds an open state to its watermark.
-    pub(super) fn refuse_behind(&self, path: &Path) -> Result<()> {
-        match Watermark::read(path)? {
-            Some(watermark) => watermark.check(path, Some(&self.identity()?)),
+    pub(super) fn refuse_behind(&self) -> Result<()> {
+        match Watermark::read(&self.database.path)? {
+            Some(watermark) => watermark.check(&self.database.path, Some(&self.identity()?)),
             None => Ok(()),
         }
     }
