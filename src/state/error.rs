@@ -66,6 +66,18 @@ pub enum Error {
         /// Where it is now.
         to: String,
     },
+    /// The state was not moved to where it is looked for.
+    #[error(
+        "the state's database knows of no run, and {file} holds runs that were never moved there ({runs}): they \
+         would be sent again\n\
+         Push it first: `pushplan state push`. If the database is to begin anew all the same, move the file away.", file = .file.display()
+    )]
+    LeftBehind {
+        /// The state file of the workspace.
+        file: PathBuf,
+        /// How many runs it holds.
+        runs: usize,
+    },
     /// `state push` or `state pull` was refused, or did not come to its end.
     #[error("the state was not moved: {what}")]
     NotMoved {

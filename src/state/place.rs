@@ -21,6 +21,26 @@ pub fn open_to_read(location: &StateLocation) -> Result<Option<Box<dyn Store>>> 
     })
 }
 
+/// A database that knows of no run is not taken for a new state where one was kept in this file: `state:` was pointed at
+/// it before the state went there, and everything would be sent again.
+///
+/// # Errors
+/// [`Error::LeftBehind`] where it is so; also where one of the two cannot be read.
+pub fn refuse_left_behind(location: &StateLocation, file: &Path) -> Result<()> {
+    if matches!(location, StateLocation::Sqlite(_)) {
+        return Ok(());
+    }
+    let Some(left) = SqliteStore::open_to_read(file)? else { return Ok(()) };
+    let runs = left.runs()?.len();
+    if runs == 0 || left.moved_to()?.is_some() {
+        return Ok(());
+    }
+    match open_to_read(location)? {
+        Some(store) if !store.runs()?.is_empty() => Ok(()),
+        _ => Err(Error::LeftBehind { file: file.to_owned(), runs }),
+    }
+}
+
 /// Takes the lock, which is held for as long as the store is open, and opens the state to write it, making it where
 /// there is none.
 ///
