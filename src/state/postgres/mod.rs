@@ -275,6 +275,11 @@ impl Database for PostgresServer {
         Ok(self.randoms.get().is_some_and(|randoms| randoms.binary_search(&msg_random).is_ok()))
     }
 
+    /// Row by row, each would be looked for in every table that refers to it.
+    fn empty(&self, tables: &[&str]) -> Result<(), Fault> {
+        self.batch(&format!("TRUNCATE {}", tables.join(", ")))
+    }
+
     fn renumber(&self) -> Result<(), Fault> {
         for (table, column) in [("run", "id"), ("change", "serial"), ("event", "serial")] {
             self.batch(&format!(

@@ -76,6 +76,17 @@ pub trait Database: Send {
         Ok(true)
     }
 
+    /// Empties tables, those that refer to others after these.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    fn empty(&self, tables: &[&str]) -> Result<(), Fault> {
+        for table in tables.iter().rev() {
+            self.execute(&format!("DELETE FROM {table}"), &[])?;
+        }
+        Ok(())
+    }
+
     /// Lets numbers that the database gives go on after those that were imported.
     ///
     /// # Errors
