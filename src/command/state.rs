@@ -71,15 +71,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             ))
         }
         Command::Export { file: None } => {
-            let mut text = Vec::new();
-            context::require_state(&workspace)?.export(&mut text)?;
-            output::print(&String::from_utf8_lossy(&text))?;
+            let store = context::require_state(&workspace)?;
+            output::stream(|stdout| Ok(store.export(stdout)?))?;
             Ok(Exit::Done)
         }
         Command::Export { file: Some(path) } => {
             let io = |source| Failure::File { action: "write", path: path.clone(), source };
+            let store = context::require_state(&workspace)?;
             let mut out = BufWriter::new(File::create_new(path).map_err(io)?);
-            context::require_state(&workspace)?.export(&mut out)?;
+            store.export(&mut out)?;
             out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io)?;
             Ok(Exit::Done)
         }

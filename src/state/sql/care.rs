@@ -16,7 +16,7 @@ use crate::state::{Change, Hold, Note, Run, Status, Store};
 
 impl<D: Database + 'static> SqlStore<D> {
     pub(super) fn export_lines(&self, out: &mut dyn Write) -> Result<()> {
-        dump::export(&self.database, out).map_err(|error| self.dump_error(error))
+        self.as_of_one_moment(|database| dump::export(database, out).map_err(|error| self.dump_error(error)))
     }
 
     pub(super) fn import_lines(&mut self, input: &mut dyn BufRead) -> Result<()> {

@@ -43,6 +43,12 @@ pub trait Database: Send {
         each: &mut dyn FnMut(&dyn Row) -> Result<(), Fault>,
     ) -> Result<(), Fault>;
 
+    /// Begins a transaction that reads everything as it is at its begin, and ends by [`Database::roll_back`].
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    fn begin_to_read(&self) -> Result<(), Fault>;
+
     /// Begins a transaction that will write.
     ///
     /// # Errors

@@ -122,6 +122,14 @@ impl<D: Database + 'static> SqlStore<D> {
         Ok(())
     }
 
+    /// Reads as of one moment, also while a runner writes.
+    fn as_of_one_moment<T>(&self, read: impl FnOnce(&D) -> Result<T>) -> Result<T> {
+        let begun = self.database.begin_to_read().map_err(self.failed("begin to read"));
+        let done = begun.and_then(|()| read(&self.database));
+        self.database.roll_back();
+        done
+    }
+
     /// The run that is being sent, or that a person speaks of.
     fn opened(&mut self, name: &str) -> Result<&mut OpenRun> {
         if !self.open.contains_key(name) {

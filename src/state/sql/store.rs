@@ -239,7 +239,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
     }
 
     fn verify(&self) -> Result<Vec<String>> {
-        verify::verify(&self.database).map_err(self.failed("verify"))
+        self.as_of_one_moment(|database| verify::verify(database).map_err(self.failed("verify")))
     }
 
     fn export(&self, out: &mut dyn Write) -> Result<()> {

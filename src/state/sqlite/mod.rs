@@ -186,6 +186,11 @@ impl Database for SqliteFile {
         Ok(())
     }
 
+    fn begin_to_read(&self) -> Result<(), Fault> {
+        // The first read takes the snapshot.
+        Ok(self.connection.execute_batch("BEGIN")?)
+    }
+
     fn begin(&self) -> Result<(), Fault> {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
