@@ -63,6 +63,16 @@ pub struct Identity {
     pub serial: u64,
 }
 
+/// A run that was taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenUp {
+    /// Its batches, in order of number.
+    pub batches: Vec<Batch>,
+    /// How it is held back, as of the transaction that took it up. Of a run that is held nothing may be sent: somebody
+    /// said so after it was decided to send it.
+    pub hold: Option<Hold>,
+}
+
 /// The seam between the runner and where it keeps what it knows.
 #[expect(
     clippy::missing_errors_doc,
@@ -124,9 +134,9 @@ pub trait Store: Send {
     /// The waves of a run, by the index that its batches name; at least one.
     fn waves(&self, run: &str) -> Result<Vec<Wave>>;
 
-    /// Takes a run up to send it: attempts that an earlier runner left open become in doubt, durably, and it waits for
-    /// no wave any more. Gives the batches in order of number.
-    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>>;
+    /// Takes a run up: attempts that an earlier runner left open become in doubt, durably, and it waits for no wave any
+    /// more.
+    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<TakenUp>;
 
     /// Makes changes of a run durable, in order, all or none.
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()>;
@@ -160,7 +170,8 @@ pub trait Store: Send {
         now: Timestamp,
     ) -> Result<()>;
 
-    /// Holds a run back, or lets it go.
+    /// Holds a run back, or lets it go. One that was cancelled or missed stays so, and one of which nothing remains or
+    /// is in doubt is not held back: then nothing is written. Gives how the run is held now.
     fn set_hold(
         &mut self,
         run: &str,
@@ -168,7 +179,7 @@ pub trait Store: Send {
         what: &str,
         note: &Note,
         now: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<Option<Hold>>;
 
     /// Writes down that all that remains of a run waits for a wave that opens at `until`. Whatever makes batches pending
     /// again (`take_up`, `decree`, `retry`, `replan`) takes it back.

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use super::error::{Error, Result};
 use super::store::{Identity, Store};
 use super::watermark::Watermark;
-use super::{Batch, Change, Note, Tally};
+use super::{Batch, Change, Hold, Note, Tally};
 use crate::diagnostic::nearest;
 
 /// How often the watermark follows the state while batches are sent.
@@ -141,17 +141,18 @@ impl<D: Database + 'static> SqlStore<D> {
         Ok(self.open.get_mut(name).expect("just opened"))
     }
 
-    /// Changes of a run and what is said of it, in one transaction.
+    /// Changes of a run and what is said of it, in one transaction. Gives how the run is held in it, where something is
+    /// said of it.
     fn write(
         &mut self,
         run: &str,
         changes: &[Change],
         event: Option<(&str, &Note)>,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Option<Hold>> {
         self.opened(run)?;
         let mut open = self.open.remove(run).expect("just opened");
-        self.transaction("record what happened", true, |database| {
+        let hold = self.transaction("record what happened", true, |database| {
             if !changes.is_empty() {
                 let becomes = open.become_by(run, changes)?;
                 write::changes(database, open.id, &becomes, now)?;
@@ -160,11 +161,12 @@ impl<D: Database + 'static> SqlStore<D> {
             if let Some((what, note)) = event {
                 write::waits_until(database, open.id, None)?;
                 write::event(database, open.id, what, note, now)?;
+                return query::hold(database, run);
             }
-            Ok(())
+            Ok(None)
         })?;
         self.open.insert(run.to_owned(), open);
-        Ok(())
+        Ok(hold)
     }
 
     /// Moves accounts between the batches of a run and makes the changes that go with it, in one transaction.

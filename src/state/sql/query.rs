@@ -175,7 +175,9 @@ pub(super) fn content_json(database: &dyn Database, run: i64) -> Result<Option<S
 pub(super) fn hold(database: &dyn Database, run: &str) -> Result<Option<Hold>, Fault> {
     let word: Option<String> =
         database.one("SELECT hold FROM run WHERE name = ?1", &cells![run], |row| row.get(0))?;
-    Ok(word.as_deref().and_then(Hold::from_word))
+    // An unknown word must not let the run go.
+    word.map(|word| Hold::from_word(&word).ok_or_else(|| unreadable(format!("unknown hold '{word}'"))))
+        .transpose()
 }
 
 /// Recipients and begin (in milliseconds) of an app's last attempts, the latest first.

@@ -15,9 +15,10 @@ use crate::campaign::schedule::Wave;
 use crate::outcome::Answer;
 use crate::plan::{Plan, RunHeader};
 use crate::state::error::{Error, Result};
+use crate::state::store::TakenUp;
 use crate::state::{
-    Attempt, Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Run, RunEvent,
-    SkipReason, Status, Store,
+    Attempt, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Run, RunEvent, SkipReason,
+    Status, Store,
 };
 
 impl<D: Database + 'static> Store for SqlStore<D> {
@@ -112,16 +113,16 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         Ok(if waves.is_empty() { vec![Wave::until(self.run(run)?.expires_at)] } else { waves })
     }
 
-    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>> {
+    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<TakenUp> {
         self.open.remove(run);
         let interrupted: Vec<Change> = (1..)
             .zip(&self.opened(run)?.batches)
             .filter(|(_, batch)| batch.state.status == Status::Sending)
             .map(|(number, of)| Change::Interrupted(Attempt { batch: number, number: of.state.attempts }))
             .collect();
-        self.write(run, &interrupted, Some(("taken up", note)), now)?;
+        let hold = self.write(run, &interrupted, Some(("taken up", note)), now)?;
         self.write_watermark()?;
-        Ok(self.opened(run)?.batches.clone())
+        Ok(TakenUp { batches: self.opened(run)?.batches.clone(), hold })
     }
 
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()> {
@@ -171,12 +172,14 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         what: &str,
         note: &Note,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Option<Hold>> {
         let id = self.run_id(run)?;
         // No watermark: this may be a person's word beside a runner, which writes its own.
         self.transaction("hold the run", true, |database| {
-            write::hold(database, id, hold)?;
-            write::event(database, id, what, note, now)
+            if write::hold(database, id, hold)? {
+                write::event(database, id, what, note, now)?;
+            }
+            query::hold(database, run)
         })
     }
 
