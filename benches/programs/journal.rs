@@ -16,7 +16,7 @@ use pushplan::executor::Limits;
 use pushplan::outcome::Answer;
 use pushplan::plan::{Plan, RunHeader};
 use pushplan::state::{
-    BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run,
+    Adopted, BatchNote, Change, Error, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run,
     RunEvent, SqliteStore, Store, TakenUp,
 };
 use pushplan::timpush::{Client, ClientConfig};
@@ -102,8 +102,8 @@ impl Store for Forgetful {
             set_waiting(run: &str, until: Timestamp, note: &Note, now: Timestamp) -> ();
             retry(run: &str, chosen: &dyn Fn(&Answer) -> bool, note: &Note, now: Timestamp) -> u64;
             replan(run: &str, plan: &Plan, note: &Note, now: Timestamp) -> ();
-            import(input: &mut dyn BufRead) -> ();
-            adopt(note: &Note, now: Timestamp) -> Vec<String>;
+            import(input: &mut dyn BufRead) -> Option<Error>;
+            adopt(note: &Note, now: Timestamp) -> Adopted;
         }
     }
 }

@@ -170,6 +170,18 @@ pub enum Error {
         /// What tells so.
         what: String,
     },
+    /// The watermark cannot be read.
+    #[error(
+        "the watermark {path} cannot be read: {what}\n\
+         Without it nobody can tell whether the state is the one that was written last. Put the file back; if there is no \
+         copy of it, `pushplan state adopt` takes the state as it is and puts in doubt what it cannot know.", path = .path.display()
+    )]
+    Watermark {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        what: String,
+    },
     /// A dump cannot be written or read; the state is as it was.
     #[error("the state was not exported or imported: {what}")]
     Import {

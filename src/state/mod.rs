@@ -27,7 +27,7 @@ pub use plan_file::{Origin, PlanFile};
 pub use postgres::PostgresStore;
 pub use run::{Hold, Note, Run, RunEvent, RunStatus};
 pub use sqlite::SqliteStore;
-pub use store::{BatchNote, Failure, Identity, Payload, Store, TakenUp};
+pub use store::{Adopted, BatchNote, Failure, Identity, Payload, Store, TakenUp};
 pub use tally::Tally;
 pub use transfer::{pull, push};
 pub use watermark::Watermark;

@@ -73,6 +73,15 @@ pub struct TakenUp {
     pub hold: Option<Hold>,
 }
 
+/// What [`Store::adopt`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// The runs that only the watermark knew.
+    pub lost: Vec<String>,
+    /// Was there a watermark that could be read? Else runs that the copy does not hold are known to nobody.
+    pub had_watermark: bool,
+}
+
 /// The seam between the runner and where it keeps what it knows.
 #[expect(
     clippy::missing_errors_doc,
@@ -225,14 +234,15 @@ pub trait Store: Send {
     fn export(&self, out: &mut dyn Write) -> Result<()>;
 
     /// Reads JSON lines into a state that holds no run yet. All or nothing: a dump that does not verify leaves
-    /// the state as it was.
+    /// the state as it was. Gives why the state must be adopted before it is used, where another one was used here
+    /// before, or more of this one: the watermark is left as it was.
     ///
     /// # Errors
     /// Also where the state holds a run, a line is not what it should be, or the whole does not fit together.
-    fn import(&mut self, input: &mut dyn BufRead) -> Result<()>;
+    fn import(&mut self, input: &mut dyn BufRead) -> Result<Option<Error>>;
 
     /// Takes a restored copy, or a new state in place of one that is gone, for the state from now on. What it
     /// takes for pending may have been sent since the copy was made, and becomes in doubt; runs that only the
-    /// watermark knows are written down as cancelled, so that nothing starts them anew. Gives their ids.
-    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Vec<String>>;
+    /// watermark knows are written down as cancelled, so that nothing starts them anew.
+    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Adopted>;
 }

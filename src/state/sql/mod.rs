@@ -17,6 +17,7 @@ mod store;
 mod verify;
 mod write;
 
+pub(in crate::state) use care::refuse_moved;
 pub use database::{Cell, Database, Fault, Row};
 pub(in crate::state) use database::{cells, exactly_one};
 #[cfg(test)]
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::error::{Error, Result};
-use super::store::{Identity, Store};
+use super::store::Store;
 use super::watermark::Watermark;
 use super::{Batch, Change, Hold, Note, Tally};
 use crate::diagnostic::nearest;
@@ -43,6 +44,8 @@ pub struct SqlStore<D> {
     /// The runs that are being sent, by name, with their batches as they are durable.
     open: HashMap<String, OpenRun>,
     watermark_due: Instant,
+    /// The watermark may lack runs: one was added, or nothing was written to it yet.
+    watermark_lacks_runs: bool,
     /// A write has failed.
     broken: bool,
 }
@@ -63,7 +66,13 @@ impl<D: Database> std::fmt::Debug for SqlStore<D> {
 
 impl<D: Database + 'static> SqlStore<D> {
     pub(in crate::state) fn new(database: D) -> Self {
-        Self { database, open: HashMap::new(), watermark_due: Instant::now(), broken: false }
+        Self {
+            database,
+            open: HashMap::new(),
+            watermark_due: Instant::now(),
+            watermark_lacks_runs: true,
+            broken: false,
+        }
     }
 
     fn place(&self) -> String {
@@ -113,13 +122,26 @@ impl<D: Database + 'static> SqlStore<D> {
         })
     }
 
+    /// Lets the watermark follow the state. Its cost does not grow with the runs that are done with, but where one was
+    /// added.
     fn write_watermark(&mut self) -> Result<()> {
         let Some(path) = self.database.watermark() else { return Ok(()) };
-        let Identity { lineage, serial } = self.identity()?;
-        let runs = self.runs()?.into_iter().map(|run| run.id).collect();
-        Watermark { lineage, serial, runs }.write(path)?;
+        let identity = self.identity()?;
+        if self.watermark_lacks_runs {
+            let runs = query::run_names(&self.database).map_err(self.failed("read the runs"))?;
+            Watermark { lineage: identity.lineage, serial: identity.serial, runs }.write(path)?;
+            self.watermark_lacks_runs = false;
+        } else {
+            Watermark::raise(path, &identity)?;
+        }
         self.watermark_due = Instant::now() + WATERMARK_EVERY;
         Ok(())
+    }
+
+    /// As [`SqlStore::write_watermark`], once a run was added.
+    fn write_whole_watermark(&mut self) -> Result<()> {
+        self.watermark_lacks_runs = true;
+        self.write_watermark()
     }
 
     /// Reads as of one moment, also while a runner writes.
@@ -184,17 +206,29 @@ impl<D: Database + 'static> SqlStore<D> {
         self.transaction("amend the run", true, |database| {
             let changes = amendment(database, id)?;
             let batches = query::batches(database, id)?;
-            let becomes = changes.iter().map(|change| {
-                let state = batches[change.batch() as usize - 1].state.apply(change)?;
-                Ok((change, state))
-            });
-            write::changes(database, id, &becomes.collect::<Result<Vec<_>, Fault>>()?, now)?;
-            write::tally(database, id, query::tally(database, id)?)?;
-            write::waits_until(database, id, None)?;
-            write::event(database, id, what, note, now)
+            carry_out(database, id, &batches, &changes, (what, note), now)
         })?;
         self.write_watermark()
     }
+}
+
+/// Changes of a run whose batches are these, and what is said of it. The caller holds the transaction.
+fn carry_out(
+    database: &dyn Database,
+    run: i64,
+    batches: &[Batch],
+    changes: &[Change],
+    (what, note): (&str, &Note),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let becomes = changes.iter().map(|change| {
+        let state = batches[change.batch() as usize - 1].state.apply(change)?;
+        Ok((change, state))
+    });
+    write::changes(database, run, &becomes.collect::<Result<Vec<_>, Fault>>()?, now)?;
+    write::tally(database, run, query::tally(database, run)?)?;
+    write::waits_until(database, run, None)?;
+    write::event(database, run, what, note, now)
 }
 
 impl OpenRun {

@@ -59,6 +59,11 @@ pub(super) fn runs(database: &dyn Database, clause: &str, values: &[Cell<'_>]) -
     })
 }
 
+/// The name of every run.
+pub(super) fn run_names(database: &dyn Database) -> Result<Vec<String>, Fault> {
+    database.all("SELECT name FROM run ORDER BY id", &[], |row| row.get(0))
+}
+
 pub(super) fn events(database: &dyn Database, run: i64) -> Result<Vec<RunEvent>, Fault> {
     database.all("SELECT at, what, who, why FROM event WHERE run = ?1 ORDER BY serial", &cells![run], |row| {
         Ok(RunEvent { at: time(row, 0)?, what: row.get(1)?, who: row.get(2)?, why: row.get(3)? })

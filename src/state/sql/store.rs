@@ -15,7 +15,7 @@ use crate::campaign::schedule::Wave;
 use crate::outcome::Answer;
 use crate::plan::{Plan, RunHeader};
 use crate::state::error::{Error, Result};
-use crate::state::store::TakenUp;
+use crate::state::store::{Adopted, TakenUp};
 use crate::state::{
     Attempt, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Run, RunEvent, SkipReason,
     Status, Store,
@@ -81,6 +81,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
             }
             answered.iter().try_for_each(|(campaign, at)| write::answered(database, campaign, *at))
         })?;
+        self.watermark_lacks_runs |= !missed.is_empty();
         self.write_watermark()
     }
 
@@ -89,7 +90,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
             let id = write::insert_plan(database, plan, now)?;
             write::event(database, id, "frozen", note, now)
         })?;
-        self.write_watermark()
+        self.write_whole_watermark()
     }
 
     fn freeze_saved(&mut self, file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> Result<()> {
@@ -100,7 +101,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
             }
             Ok(())
         })?;
-        self.write_watermark()
+        self.write_whole_watermark()
     }
 
     fn content_json(&self, run: &str) -> Result<Option<String>> {
@@ -249,11 +250,11 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         self.export_lines(out)
     }
 
-    fn import(&mut self, input: &mut dyn BufRead) -> Result<()> {
+    fn import(&mut self, input: &mut dyn BufRead) -> Result<Option<Error>> {
         self.import_lines(input)
     }
 
-    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Vec<String>> {
+    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Adopted> {
         self.adopt_copy(note, now)
     }
 }
