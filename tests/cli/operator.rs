@@ -83,6 +83,26 @@ fn a_run_that_was_cancelled_is_not_brought_back_by_pause_and_resume() {
     assert_eq!(bench.ledger().carried_out, sent);
 }
 
+/// Another campaign's audience is a program that says the word, once it was decided to go on with the run.
+#[test]
+fn a_run_that_is_paused_while_apply_plans_is_not_begun() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(20_000, 1, "in_flight: 1");
+    kill_9(bench.apply_until(2));
+    let sent = bench.ledger().recipients;
+    let pause = format!("{} pause c@once >&2; echo id; echo x", env!("CARGO_BIN_EXE_pushplan"));
+    bench.write(
+        "campaigns/d.yaml",
+        &format!(
+            "campaign: d\naudience: {{ command: [sh, -c, \"{pause}\"], format: csv, account: id }}\n\
+             message: {{ body: b }}\n"
+        ),
+    );
+    let said = bench.run(&["apply", "--auto-approve", "--allow-commands"]).code(4);
+    assert!(said.stderr.contains("c@once: stopped by a person"), "{}", said.stderr);
+    assert_eq!(bench.ledger().recipients, sent + 1, "{}", said.stdout);
+}
+
 #[test]
 fn a_run_that_is_fully_sent_is_not_called_cancelled() {
     let bench = Bench::with_sandbox("unlimited", Config::default());
