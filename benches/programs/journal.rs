@@ -16,8 +16,8 @@ use pushplan::executor::Limits;
 use pushplan::outcome::Answer;
 use pushplan::plan::{Plan, RunHeader};
 use pushplan::state::{
-    Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run, RunEvent,
-    SqliteStore, Store,
+    Adopted, BatchNote, Change, Error, Failure, Hold, Identity, Note, Payload, PlanFile, Result, Run,
+    RunEvent, SqliteStore, Store, TakenUp,
 };
 use pushplan::timpush::{Client, ClientConfig};
 
@@ -96,15 +96,15 @@ impl Store for Forgetful {
             settle(missed: &[RunHeader], answered: &[(&str, Timestamp)], note: &Note, now: Timestamp) -> ();
             freeze(plan: &Plan, note: &Note, now: Timestamp) -> ();
             freeze_saved(file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> ();
-            take_up(run: &str, note: &Note, now: Timestamp) -> Vec<Batch>;
+            take_up(run: &str, note: &Note, now: Timestamp) -> TakenUp;
             payloads(run: &str, batches: RangeInclusive<u32>) -> Vec<(u32, Payload)>;
             decree(run: &str, what: &str, changes: &[Change], note: &Note, now: Timestamp) -> ();
-            set_hold(run: &str, hold: Option<Hold>, what: &str, note: &Note, now: Timestamp) -> ();
+            set_hold(run: &str, hold: Option<Hold>, what: &str, note: &Note, now: Timestamp) -> Option<Hold>;
             set_waiting(run: &str, until: Timestamp, note: &Note, now: Timestamp) -> ();
             retry(run: &str, chosen: &dyn Fn(&Answer) -> bool, note: &Note, now: Timestamp) -> u64;
             replan(run: &str, plan: &Plan, note: &Note, now: Timestamp) -> ();
-            import(input: &mut dyn BufRead) -> ();
-            adopt(note: &Note, now: Timestamp) -> Vec<String>;
+            import(input: &mut dyn BufRead) -> Option<Error>;
+            adopt(note: &Note, now: Timestamp) -> Adopted;
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::campaign::schedule::Occurrence;
 use crate::campaign::{Campaign, OnInDoubt};
-use crate::state::{Run, RunStatus};
+use crate::state::{Hold, Run, RunStatus};
 
 /// One thing to do, or not to do, about a campaign.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,9 +94,12 @@ pub fn decide_run(campaign: &Campaign, content_digest: &str, run: Run, now: Time
             _,
         ) => Intention::Settled { run, changed },
         // The campaign file may ask for batches in doubt to be sent again, also after the run has ended with some.
-        (RunStatus::InDoubt, _) if campaign.delivery.on_in_doubt != OnInDoubt::Resend => {
+        (RunStatus::InDoubt, _)
+            if campaign.delivery.on_in_doubt != OnInDoubt::Resend || run.hold.is_some_and(Hold::is_final) =>
+        {
             Intention::Settled { run, changed }
         }
+        (RunStatus::InDoubt, _) if run.hold.is_some() => Intention::Held(run),
         (RunStatus::Paused, _) => Intention::Held(run),
         (RunStatus::Waiting, Some(opens_at)) if opens_at > now => Intention::Wait { run, opens_at },
         _ if changed => Intention::Changed(run),
@@ -166,7 +169,7 @@ mod tests {
 
     use super::*;
     use crate::campaign::{Delivery, read_campaign, read_workspace};
-    use crate::state::{Hold, Tally};
+    use crate::state::Tally;
 
     const CONTENT: &str = "c0ffee";
 
@@ -263,6 +266,19 @@ mod tests {
             decided(resend, CONTENT, std::slice::from_ref(&doubt)),
             [Intention::Resume(doubt.clone())]
         );
+    }
+
+    #[test]
+    fn a_run_that_was_cancelled_stays_so_whatever_remains_or_is_in_doubt() {
+        let doubtful = Tally { planned: 9, accepted: 4, in_doubt: 5, ..Tally::default() };
+        for tally in [unfinished(), doubtful] {
+            let run = Run { hold: Some(Hold::Cancelled), ..run("once", tally) };
+            let settled = Intention::Settled { run: run.clone(), changed: false };
+            assert_eq!(decided("delivery: { on_in_doubt: resend }", CONTENT, &[run]), [settled]);
+        }
+        let paused = Run { hold: Some(Hold::Paused), ..run("once", doubtful) };
+        let held = Intention::Held(paused.clone());
+        assert_eq!(decided("delivery: { on_in_doubt: resend }", CONTENT, &[paused]), [held]);
     }
 
     #[test]

@@ -138,8 +138,10 @@ impl Driver<'_> {
     ) -> state::Result<()> {
         let mut calls = Calls::new();
         let mut next_progress = Instant::now();
-        // `None` while the question is under way: a state that is slow to answer is not asked twice.
-        let mut ask_holds_at = Some(Instant::now());
+        // The first answer comes before the first intent is durable. `None` while the question is under way: a state that
+        // is slow to answer is not asked twice.
+        self.journal.ask_holds();
+        let mut ask_holds_at = None;
         let mut unrecorded = self.runs.len();
         let (mut signalled, mut makes_room) = (false, false);
 

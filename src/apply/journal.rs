@@ -144,9 +144,9 @@ impl Book {
                 let until = super::clock::instant(self.start, *until);
                 store.set_waiting(run, until, &note(format!("its next wave opens at {until:.0}")), now)
             }
-            End::Paused(Pause::Breaker(why)) => {
-                store.set_hold(run, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
-            }
+            End::Paused(Pause::Breaker(why)) => store
+                .set_hold(run, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
+                .map(drop),
             // The person's own event says who and why; what is taken up again at once has not stopped.
             End::Paused(Pause::Operator | Pause::Due) => Ok(()),
             End::Paused(Pause::Signal) => stopped(store, "a signal".to_owned()),

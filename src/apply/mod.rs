@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-use crate::executor::{Executor, Fleet, Limits, Line, Pace, Settings, Tick};
-use crate::state::{self, Note, Run, Store};
+use crate::executor::{End, Executor, Fleet, Limits, Line, Pace, Pause, Settings, Tick};
+use crate::state::{self, Note, Run, Store, TakenUp};
 use crate::timpush::Client;
 use driver::{Driver, Sending};
 use journal::{Book, Journal};
@@ -72,10 +72,13 @@ impl Runner {
         observe: Observer<'_>,
     ) -> (Box<dyn Store>, state::Result<()>) {
         let (wall, start) = (Timestamp::now(), Instant::now());
-        let (fleet, runs) = match self.take_up(store.as_mut(), orders, wall) {
+        let (fleet, runs, held) = match self.take_up(store.as_mut(), orders, wall) {
             Ok(fleet) => fleet,
             Err(error) => return (store, Err(error)),
         };
+        for run in held {
+            observe(&run, News::Ended(&End::Paused(Pause::Operator)));
+        }
         let ids = runs.iter().map(|run| run.id().to_owned()).collect();
         let book = Book { runs: ids, who: self.who.clone(), start: wall };
         let mut journal = Journal::start(store, book);
@@ -84,27 +87,33 @@ impl Runner {
         (journal.stop(), sent)
     }
 
+    /// Gives also the runs that somebody has held back since it was decided to send them.
     fn take_up(
         &self,
         store: &mut dyn Store,
         orders: Vec<Order>,
         now: Timestamp,
-    ) -> state::Result<(Fleet, Vec<Sending>)> {
+    ) -> state::Result<(Fleet, Vec<Sending>, Vec<String>)> {
         let mut fleet = Fleet::default();
         let mut lines: BTreeMap<String, usize> = BTreeMap::new();
         let mut runs = Vec::new();
+        let mut held = Vec::new();
         let mut waves = orders.into_iter().map(|order| Ok((store.waves(&order.run.id)?, order)));
         let mut orders: Vec<_> = waves.by_ref().collect::<state::Result<_>>()?;
         drop(waves);
         orders.sort_by_key(|(waves, _)| clock::deadline(now, waves));
         for (waves, Order { run, client, limits }) in orders {
+            let note = Note { who: self.who.clone(), why: String::new() };
+            let TakenUp { batches, hold } = store.take_up(&run.id, &note, now)?;
+            if hold.is_some() {
+                held.push(run.id);
+                continue;
+            }
             let line = match lines.get(&run.app) {
                 Some(line) => *line,
                 None => fleet.add_line(line(store, &run.app, limits, now)?),
             };
             lines.insert(run.app.clone(), line);
-            let note = Note { who: self.who.clone(), why: String::new() };
-            let batches = store.take_up(&run.id, &note, now)?;
             let tally = store.run(&run.id)?.tally;
             let settings = Settings {
                 delivery: run.delivery,
@@ -114,7 +123,7 @@ impl Runner {
             fleet.add_run(line, Executor::new(settings, batches, tally));
             runs.push(Sending::new(&run.id, &run.from, client));
         }
-        Ok((fleet, runs))
+        Ok((fleet, runs, held))
     }
 }
 

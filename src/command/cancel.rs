@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::pause::nothing_remains;
 use super::who::Word;
 use super::{Global, context, output};
 use crate::state::{self, Change, Hold, SkipReason, Status};
@@ -18,7 +19,10 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     let note = word.note();
     let mut beside = context::open_beside(&workspace, &word.run)?;
-    beside.set_hold(&word.run, Some(Hold::Cancelled), "cancelled", &note, Timestamp::now())?;
+    let held = beside.set_hold(&word.run, Some(Hold::Cancelled), "cancelled", &note, Timestamp::now())?;
+    if held != Some(Hold::Cancelled) {
+        return Err(nothing_remains(&beside.run(&word.run)?));
+    }
     drop(beside);
 
     let patience = Instant::now() + PATIENCE;
@@ -39,7 +43,7 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     };
     let now = Timestamp::now();
     let skips: Vec<Change> = (1..)
-        .zip(store.take_up(&word.run, &note, now)?)
+        .zip(store.take_up(&word.run, &note, now)?.batches)
         .filter(|(_, batch)| batch.state.status == Status::Pending)
         .map(|(number, _)| Change::Skip(number, SkipReason::Cancelled))
         .collect();

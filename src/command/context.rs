@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::failure::Failure;
 use super::{Global, output};
 use crate::audience::Access;
-use crate::campaign::{Campaign, Draft, LoadOptions, StateLocation, Workspace, load, load_workspace};
+use crate::campaign::{Campaign, Draft, LoadOptions, STATE, StateLocation, Workspace, load, load_workspace};
 use crate::diagnostic::Diagnostics;
 use crate::state::{self, Holder, Run, Store};
 
@@ -133,8 +133,10 @@ pub(super) fn no_state() -> Failure {
     Failure::Other("there is no state: nothing was ever applied here".to_owned())
 }
 
-/// Takes the lock and opens the state to write it, making it where there is none.
+/// Takes the lock and opens the state to write it, making it where there is none, unless the workspace has left one
+/// behind.
 pub(super) fn open_to_write(workspace: &Workspace, command: &str) -> Result<Box<dyn Store>, Failure> {
+    state::refuse_left_behind(&workspace.state, &workspace.root.join(STATE))?;
     Ok(state::open_to_write(&workspace.state, &Holder::this_process(command))?)
 }
 

@@ -1,6 +1,6 @@
 //! Where text goes: results to stdout, everything else to stderr, failures in one place.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 
 use owo_colors::OwoColorize;
 
@@ -44,10 +44,46 @@ pub(super) fn is_interactive() -> bool {
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Other(format!("cannot write the result to stdout: {error}")))
         }
         _ => Ok(()),
+    }
+}
+
+/// As [`print`], for a result that may be too large to be held.
+///
+/// # Errors
+/// As [`print`], and what `write` fails with.
+pub(super) fn stream(write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut stdout = Stdout { stream: BufWriter::new(std::io::stdout().lock()), reader_is_gone: false };
+    let written = write(&mut stdout).and_then(|()| {
+        stdout.flush().map_err(|error| Failure::Other(format!("cannot write the result to stdout: {error}")))
+    });
+    if stdout.reader_is_gone { Ok(()) } else { written }
+}
+
+/// A stdout that remembers whether its reader has gone.
+struct Stdout {
+    stream: BufWriter<StdoutLock<'static>>,
+    reader_is_gone: bool,
+}
+
+impl Stdout {
+    fn watch<T>(&mut self, done: std::io::Result<T>) -> std::io::Result<T> {
+        done.inspect_err(|error| self.reader_is_gone |= error.kind() == ErrorKind::BrokenPipe)
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let done = self.stream.write(bytes);
+        self.watch(done)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let done = self.stream.flush();
+        self.watch(done)
     }
 }
 

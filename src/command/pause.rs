@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::who::Word;
 use super::{Global, context, output};
-use crate::state::{Hold, RunStatus};
+use crate::state::{Hold, Run, RunStatus};
 
 pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
@@ -14,10 +14,18 @@ pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let mut store = context::open_beside(&workspace, &word.run)?;
     let run = store.run(&word.run)?;
     if !matches!(run.status(), RunStatus::Unfinished | RunStatus::Waiting | RunStatus::Paused) {
-        let status = run.status().as_str();
-        return Err(Failure::Other(format!("{}: nothing remains to be sent ({status})", run.id)));
+        return Err(nothing_remains(&run));
     }
-    store.set_hold(&word.run, Some(Hold::Paused), "paused", &word.note(), Timestamp::now())?;
+    let held = store.set_hold(&word.run, Some(Hold::Paused), "paused", &word.note(), Timestamp::now())?;
+    // It may have come to its end, or been cancelled, meanwhile.
+    if held != Some(Hold::Paused) {
+        return Err(nothing_remains(&store.run(&word.run)?));
+    }
     output::print(&format!("{}: paused; `pushplan resume {}` lets it go on\n", run.id, run.id))?;
     Ok(Exit::Done)
+}
+
+/// There is nothing to hold back.
+pub(super) fn nothing_remains(run: &Run) -> Failure {
+    Failure::Other(format!("{}: nothing remains to be sent ({})", run.id, run.status().as_str()))
 }

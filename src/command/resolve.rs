@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::resume::given_up;
 use super::who::Word;
 use super::{Global, context, output};
-use crate::state::{Change, Status};
+use crate::state::{Change, Status, TakenUp};
 
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,10 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     let mut store = context::open_existing(&workspace, &args.word.run, "resolve")?;
     let (now, note) = (Timestamp::now(), args.word.note());
-    let batches = store.take_up(&args.word.run, &note, now)?;
+    let TakenUp { batches, hold } = store.take_up(&args.word.run, &note, now)?;
+    if let Some(held) = hold.filter(|hold| args.verdict.resend && hold.is_final()) {
+        return Err(given_up(&args.word.run, held));
+    }
     let in_doubt: BTreeSet<u32> = (1..)
         .zip(&batches)
         .filter(|(_, batch)| batch.state.status == Status::InDoubt)

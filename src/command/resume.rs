@@ -11,20 +11,24 @@ use crate::state::Hold;
 pub(super) fn run(global: &Global, word: &Word) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     let mut store = context::open_beside(&workspace, &word.run)?;
-    match store.run(&word.run)?.hold {
-        Some(Hold::Paused | Hold::Breaker) => {}
-        Some(Hold::Cancelled) => {
-            return Err(Failure::Other(format!("{} was cancelled; what it skipped stays so", word.run)));
-        }
-        Some(Hold::Missed) => {
-            return Err(Failure::Other(format!(
-                "{} was missed: nobody ran it in its window, and it has no recipients",
-                word.run
-            )));
-        }
+    let held = match store.run(&word.run)?.hold {
         None => return Err(Failure::Other(format!("{} is not paused", word.run))),
+        // Somebody may cancel it meanwhile.
+        Some(_) => store.set_hold(&word.run, None, "resumed", &word.note(), Timestamp::now())?,
+    };
+    if let Some(held) = held {
+        return Err(given_up(&word.run, held));
     }
-    store.set_hold(&word.run, None, "resumed", &word.note(), Timestamp::now())?;
     output::print(&format!("{}: `pushplan apply` goes on with it\n", word.run))?;
     Ok(Exit::Done)
+}
+
+/// What was cancelled or missed is not sent any more.
+pub(super) fn given_up(run: &str, held: Hold) -> Failure {
+    Failure::Other(match held {
+        Hold::Missed => {
+            format!("{run} was missed: nobody ran it in its window, and it has no recipients")
+        }
+        _ => format!("{run} was cancelled; what it skipped stays so"),
+    })
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::resume::given_up;
 use super::who::Word;
 use super::{Global, context, output};
 use crate::outcome::Answer;
@@ -23,6 +24,9 @@ pub(super) struct Args {
 pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let workspace = context::workspace(global)?;
     let mut store = context::open_existing(&workspace, &args.word.run, "retry")?;
+    if let Some(held) = store.run(&args.word.run)?.hold.filter(|hold| hold.is_final()) {
+        return Err(given_up(&args.word.run, held));
+    }
     let chosen = |answer: &Answer| {
         if args.code.is_empty() {
             timpush::may_pass_another_time(answer.code)

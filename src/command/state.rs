@@ -71,15 +71,15 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
             ))
         }
         Command::Export { file: None } => {
-            let mut text = Vec::new();
-            context::require_state(&workspace)?.export(&mut text)?;
-            output::print(&String::from_utf8_lossy(&text))?;
+            let store = context::require_state(&workspace)?;
+            output::stream(|stdout| Ok(store.export(stdout)?))?;
             Ok(Exit::Done)
         }
         Command::Export { file: Some(path) } => {
             let io = |source| Failure::File { action: "write", path: path.clone(), source };
+            let store = context::require_state(&workspace)?;
             let mut out = BufWriter::new(File::create_new(path).map_err(io)?);
-            context::require_state(&workspace)?.export(&mut out)?;
+            store.export(&mut out)?;
             out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io)?;
             Ok(Exit::Done)
         }
@@ -106,11 +106,17 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
         }
         Command::Adopt { reason } => {
             let mut store = context::open_unchecked(&workspace, "state adopt")?;
-            let lost = store.adopt(&who::note(reason), Timestamp::now())?;
-            for run in &lost {
+            let adopted = store.adopt(&who::note(reason), Timestamp::now())?;
+            for run in &adopted.lost {
                 output::say(&format!(
                     "{run}: not in this copy; written down as cancelled, so that it is not sent anew"
                 ));
+            }
+            if !adopted.had_watermark {
+                output::say(
+                    "no watermark tells which runs were begun after this copy was made: apply would send them anew; \
+                     put their campaigns off by hand",
+                );
             }
             output::print("adopted; `pushplan status` shows what is in doubt now\n")?;
             Ok(Exit::Done)
@@ -150,7 +156,10 @@ fn import(workspace: &Workspace, path: &Path) -> Result<Exit, Failure> {
     let file =
         File::open(path).map_err(|source| Failure::File { action: "read", path: path.to_owned(), source })?;
     let mut store = context::open_unchecked(workspace, "state import")?;
-    store.import(&mut BufReader::new(file))?;
+    let behind = store.import(&mut BufReader::new(file))?;
     output::print(&format!("imported {} runs\n", store.runs()?.len()))?;
+    if let Some(behind) = behind {
+        output::say(&format!("the next apply refuses it until it is adopted, for {behind}"));
+    }
     Ok(Exit::Done)
 }

@@ -66,6 +66,18 @@ pub enum Error {
         /// Where it is now.
         to: String,
     },
+    /// The state was not moved to where it is looked for.
+    #[error(
+        "the state's database knows of no run, and {file} holds runs that were never moved there ({runs}): they \
+         would be sent again\n\
+         Push it first: `pushplan state push`. If the database is to begin anew all the same, move the file away.", file = .file.display()
+    )]
+    LeftBehind {
+        /// The state file of the workspace.
+        file: PathBuf,
+        /// How many runs it holds.
+        runs: usize,
+    },
     /// `state push` or `state pull` was refused, or did not come to its end.
     #[error("the state was not moved: {what}")]
     NotMoved {
@@ -93,6 +105,18 @@ pub enum Error {
     Gone {
         /// The file.
         path: PathBuf,
+    },
+    /// The lock's file is no longer at its path, so that another runner may hold another one.
+    #[error(
+        "the lock file {lock} of the state {place} was deleted or replaced while it was held\n\
+         Another runner may have started since, so nothing further was sent or committed. Leave the file alone, see \
+         that no other runner is left, then apply again.", lock = .lock.display()
+    )]
+    Unlocked {
+        /// Which state.
+        place: String,
+        /// The lock's file.
+        lock: PathBuf,
     },
     /// Written by a newer pushplan.
     #[error(
@@ -144,6 +168,18 @@ pub enum Error {
         /// Which state.
         place: String,
         /// What tells so.
+        what: String,
+    },
+    /// The watermark cannot be read.
+    #[error(
+        "the watermark {path} cannot be read: {what}\n\
+         Without it nobody can tell whether the state is the one that was written last. Put the file back; if there is no \
+         copy of it, `pushplan state adopt` takes the state as it is and puts in doubt what it cannot know.", path = .path.display()
+    )]
+    Watermark {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
         what: String,
     },
     /// A dump cannot be written or read; the state is as it was.

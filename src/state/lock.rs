@@ -2,9 +2,13 @@
 //!
 //! The lock is released by the process's death, so no lock is ever stale. The file's text says who holds it;
 //! it is for people, and nothing is decided by it.
+//!
+//! The system locks the file and not its name: once the file is deleted, the next one to come makes another and locks
+//! that. So the lock holds only while its file is still at its path, and every commit asks.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -62,8 +66,9 @@ impl std::fmt::Display for Holder {
 /// A held lock; dropping it lets go.
 #[derive(Debug)]
 pub struct Lock {
+    path: PathBuf,
     // Kept open: closing the file releases the lock.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -77,25 +82,42 @@ impl Lock {
             let path = path.clone();
             move |source| Error::Io { action, path, source }
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(io("open the lock file"))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let holder = read_holder(&mut file);
-                return Err(Error::Held { place: state.display().to_string(), holder });
+        loop {
+            let mut file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .map_err(io("open the lock file"))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    let holder = read_holder(&mut file);
+                    return Err(Error::Held { place: state.display().to_string(), holder });
+                }
+                Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(io("lock")(source)),
+            let mut lock = Self { path: path.clone(), file };
+            // It may have been deleted between the two: whoever comes next would lock another one.
+            if !lock.is_in_place() {
+                continue;
+            }
+            let text = serde_json::to_string(holder).expect("a holder is plain data");
+            lock.file.set_len(0).map_err(io("write the lock file"))?;
+            lock.file.write_all(text.as_bytes()).map_err(io("write the lock file"))?;
+            return Ok(lock);
         }
-        let text = serde_json::to_string(holder).expect("a holder is plain data");
-        file.set_len(0).map_err(io("write the lock file"))?;
-        file.write_all(text.as_bytes()).map_err(io("write the lock file"))?;
-        Ok(Self { _file: file })
+    }
+
+    /// Is the locked file still the one that others would lock?
+    pub(super) fn is_in_place(&self) -> bool {
+        self.file.metadata().is_ok_and(|held| file_id(&self.path) == Some((held.dev(), held.ino())))
+    }
+
+    /// The lock's file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Who holds the lock of a state file now, where somebody does.
@@ -106,6 +128,11 @@ impl Lock {
             _ => None,
         }
     }
+}
+
+/// Which file a path names: device and number. `None` where it names none.
+pub(super) fn file_id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
 }
 
 fn lock_path(state: &Path) -> PathBuf {
@@ -142,5 +169,17 @@ mod tests {
         drop(first);
         assert_eq!(Lock::holder(&state), None);
         Lock::acquire(&state, &holder("apply")).unwrap();
+    }
+
+    #[test]
+    fn a_lock_whose_file_was_deleted_knows_that_others_would_not_see_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state.db");
+        let first = Lock::acquire(&state, &holder("apply")).unwrap();
+        assert!(first.is_in_place());
+        std::fs::remove_file(lock_path(&state)).unwrap();
+        assert!(!first.is_in_place());
+        let second = Lock::acquire(&state, &holder("apply")).unwrap();
+        assert!(!first.is_in_place() && second.is_in_place());
     }
 }

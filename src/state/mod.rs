@@ -22,12 +22,12 @@ pub use change::{Attempt, Batch, BatchState, Change, IllegalChange, SkipReason, 
 pub use error::{Error, Result};
 pub use lock::{Holder, Lock, host_name};
 pub use past::past;
-pub use place::{open_beside, open_to_read, open_to_write, open_unchecked};
+pub use place::{open_beside, open_to_read, open_to_write, open_unchecked, refuse_left_behind};
 pub use plan_file::{Origin, PlanFile};
 pub use postgres::PostgresStore;
 pub use run::{Hold, Note, Run, RunEvent, RunStatus};
 pub use sqlite::SqliteStore;
-pub use store::{BatchNote, Failure, Identity, Payload, Store};
+pub use store::{Adopted, BatchNote, Failure, Identity, Payload, Store, TakenUp};
 pub use tally::Tally;
 pub use transfer::{pull, push};
 pub use watermark::Watermark;

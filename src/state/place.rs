@@ -21,6 +21,26 @@ pub fn open_to_read(location: &StateLocation) -> Result<Option<Box<dyn Store>>> 
     })
 }
 
+/// A database that knows of no run is not taken for a new state where one was kept in this file: `state:` was pointed at
+/// it before the state went there, and everything would be sent again.
+///
+/// # Errors
+/// [`Error::LeftBehind`] where it is so; also where one of the two cannot be read.
+pub fn refuse_left_behind(location: &StateLocation, file: &Path) -> Result<()> {
+    if matches!(location, StateLocation::Sqlite(_)) {
+        return Ok(());
+    }
+    let Some(left) = SqliteStore::open_to_read(file)? else { return Ok(()) };
+    let runs = left.runs()?.len();
+    if runs == 0 || left.moved_to()?.is_some() {
+        return Ok(());
+    }
+    match open_to_read(location)? {
+        Some(store) if !store.runs()?.is_empty() => Ok(()),
+        _ => Err(Error::LeftBehind { file: file.to_owned(), runs }),
+    }
+}
+
 /// Takes the lock, which is held for as long as the store is open, and opens the state to write it, making it where
 /// there is none.
 ///
@@ -56,7 +76,7 @@ pub fn open_unchecked(location: &StateLocation, holder: &Holder) -> Result<Box<d
 /// As [`open_to_write`], but for the lock.
 pub fn open_beside(location: &StateLocation) -> Result<Box<dyn Store>> {
     Ok(match location {
-        StateLocation::Sqlite(path) => boxed(SqliteStore::open(path)?),
+        StateLocation::Sqlite(path) => boxed(SqliteStore::open(&one_name(path)?)?),
         StateLocation::Postgres(dsn) => boxed(PostgresStore::open_beside(dsn)?),
     })
 }
@@ -73,19 +93,27 @@ fn boxed<S: Store + 'static>(store: S) -> Box<dyn Store> {
 
 /// The lock of a state file, and the one name of the file.
 fn lock(path: &Path, holder: &Holder) -> Result<(Lock, PathBuf)> {
-    let io = |action, path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Io { action, path, source }
-    };
     let path = std::path::absolute(path).map_err(io("open", path))?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(folder).map_err(io("create the folder", folder))?;
-    // One file, one lock, by whichever name it is reached.
+    let path = one_name(&path)?;
+    Ok((Lock::acquire(&path, holder)?, path))
+}
+
+/// One file has one lock and one watermark, by whichever name it is reached.
+fn one_name(path: &Path) -> Result<PathBuf> {
+    let path = std::path::absolute(path).map_err(io("open", path))?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
     let folder = folder.canonicalize().map_err(io("open the folder", folder))?;
     let path = folder.join(path.file_name().unwrap_or_default());
     let path = path.canonicalize().unwrap_or(path);
     if std::fs::metadata(&path).is_ok_and(|file| file.is_file() && file.nlink() > 1) {
         return Err(Error::ManyNames { path });
     }
-    Ok((Lock::acquire(&path, holder)?, path))
+    Ok(path)
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let path = path.to_owned();
+    move |source| Error::Io { action, path, source }
 }

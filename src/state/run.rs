@@ -67,6 +67,11 @@ impl Hold {
         }
     }
 
+    /// Does it stay so whatever is said afterwards?
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Cancelled | Self::Missed)
+    }
+
     /// The hold that a word of the state stands for.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|hold| hold.as_str() == word)
@@ -114,14 +119,17 @@ impl RunStatus {
 impl Run {
     /// The run's status, from its tally and hold.
     pub fn status(&self) -> RunStatus {
-        let Tally { remaining, in_doubt, failed, .. } = self.tally;
+        let Tally { planned, remaining, in_doubt, failed, skipped, .. } = self.tally;
         match (self.hold, remaining, in_doubt, failed) {
             (Some(Hold::Paused | Hold::Breaker), 1.., _, _) => RunStatus::Paused,
+            // What remains is given up, though nobody has counted it as skipped yet.
+            (Some(Hold::Cancelled), 1.., _, _) => RunStatus::Cancelled,
             (None, 1.., _, _) if self.waits_until.is_some() => RunStatus::Waiting,
-            (_, 1.., _, _) => RunStatus::Unfinished,
-            (_, 0, 1.., _) => RunStatus::InDoubt,
-            (Some(Hold::Cancelled), ..) => RunStatus::Cancelled,
+            (None, 1.., _, _) => RunStatus::Unfinished,
             (Some(Hold::Missed), ..) => RunStatus::Missed,
+            (_, 0, 1.., _) => RunStatus::InDoubt,
+            // Who comes too late gives up nothing: everybody's fate was another one.
+            (Some(Hold::Cancelled), ..) if skipped > 0 || planned == 0 => RunStatus::Cancelled,
             (_, 0, 0, 1..) => RunStatus::FinishedWithFailures,
             (_, 0, 0, 0) => RunStatus::Finished,
         }
@@ -149,4 +157,43 @@ pub struct RunEvent {
     pub who: String,
     /// Why, where it was said.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(hold: Option<Hold>, tally: Tally) -> Run {
+        Run {
+            id: "c@once".to_owned(),
+            campaign: "c".to_owned(),
+            occurrence: "once".to_owned(),
+            app: "shop".to_owned(),
+            from: "administrator".to_owned(),
+            content_digest: String::new(),
+            audience_digest: String::new(),
+            plan_digest: String::new(),
+            expires_at: None,
+            delivery: Delivery::default(),
+            frozen_at: Timestamp::UNIX_EPOCH,
+            hold,
+            waits_until: None,
+            tally,
+        }
+    }
+
+    #[test]
+    fn what_was_cancelled_is_so_before_its_rest_is_counted_as_skipped() {
+        let planned = Tally { planned: 9, ..Tally::default() };
+        for (tally, status) in [
+            (Tally { accepted: 4, remaining: 5, ..planned }, RunStatus::Cancelled),
+            (Tally { accepted: 4, remaining: 3, in_doubt: 2, ..planned }, RunStatus::Cancelled),
+            (Tally { accepted: 4, skipped: 3, in_doubt: 2, ..planned }, RunStatus::InDoubt),
+            (Tally { accepted: 4, skipped: 5, ..planned }, RunStatus::Cancelled),
+            (Tally { accepted: 9, ..planned }, RunStatus::Finished),
+            (Tally::default(), RunStatus::Cancelled),
+        ] {
+            assert_eq!(run(Some(Hold::Cancelled), tally).status(), status, "{tally}");
+        }
+    }
 }

@@ -63,6 +63,25 @@ pub struct Identity {
     pub serial: u64,
 }
 
+/// A run that was taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenUp {
+    /// Its batches, in order of number.
+    pub batches: Vec<Batch>,
+    /// How it is held back, as of the transaction that took it up. Of a run that is held nothing may be sent: somebody
+    /// said so after it was decided to send it.
+    pub hold: Option<Hold>,
+}
+
+/// What [`Store::adopt`] came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// The runs that only the watermark knew.
+    pub lost: Vec<String>,
+    /// Was there a watermark that could be read? Else runs that the copy does not hold are known to nobody.
+    pub had_watermark: bool,
+}
+
 /// The seam between the runner and where it keeps what it knows.
 #[expect(
     clippy::missing_errors_doc,
@@ -124,9 +143,9 @@ pub trait Store: Send {
     /// The waves of a run, by the index that its batches name; at least one.
     fn waves(&self, run: &str) -> Result<Vec<Wave>>;
 
-    /// Takes a run up to send it: attempts that an earlier runner left open become in doubt, durably, and it waits for
-    /// no wave any more. Gives the batches in order of number.
-    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>>;
+    /// Takes a run up: attempts that an earlier runner left open become in doubt, durably, and it waits for no wave any
+    /// more.
+    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<TakenUp>;
 
     /// Makes changes of a run durable, in order, all or none.
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()>;
@@ -161,7 +180,8 @@ pub trait Store: Send {
         now: Timestamp,
     ) -> Result<()>;
 
-    /// Holds a run back, or lets it go.
+    /// Holds a run back, or lets it go. One that was cancelled or missed stays so, and one of which nothing remains or
+    /// is in doubt is not held back: then nothing is written. Gives how the run is held now.
     fn set_hold(
         &mut self,
         run: &str,
@@ -169,7 +189,7 @@ pub trait Store: Send {
         what: &str,
         note: &Note,
         now: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<Option<Hold>>;
 
     /// Writes down that all that remains of a run waits for a wave that opens at `until`. Whatever makes batches pending
     /// again (`take_up`, `decree`, `retry`, `replan`) takes it back.
@@ -215,14 +235,15 @@ pub trait Store: Send {
     fn export(&self, out: &mut dyn Write) -> Result<()>;
 
     /// Reads JSON lines into a state that holds no run yet. All or nothing: a dump that does not verify leaves
-    /// the state as it was.
+    /// the state as it was. Gives why the state must be adopted before it is used, where another one was used here
+    /// before, or more of this one: the watermark is left as it was.
     ///
     /// # Errors
     /// Also where the state holds a run, a line is not what it should be, or the whole does not fit together.
-    fn import(&mut self, input: &mut dyn BufRead) -> Result<()>;
+    fn import(&mut self, input: &mut dyn BufRead) -> Result<Option<Error>>;
 
     /// Takes a restored copy, or a new state in place of one that is gone, for the state from now on. What it
     /// takes for pending may have been sent since the copy was made, and becomes in doubt; runs that only the
-    /// watermark knows are written down as cancelled, so that nothing starts them anew. Gives their ids.
-    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Vec<String>>;
+    /// watermark knows are written down as cancelled, so that nothing starts them anew.
+    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Adopted>;
 }

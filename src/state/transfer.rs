@@ -29,7 +29,7 @@ pub fn push(file: &Path, dsn: &SecretRef, holder: &Holder) -> Result<usize> {
         return Err(Error::NotMoved { what: format!("there is no state {}", file.display()) });
     }
     let mut from = sqlite_unchecked(file, holder)?;
-    from.refuse_behind(file)?;
+    from.refuse_behind()?;
     transfer(&mut from, &mut PostgresStore::open_unchecked(dsn, holder)?)
 }
 

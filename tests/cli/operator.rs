@@ -68,6 +68,51 @@ fn cancel_stops_a_runner_and_what_remains_is_never_sent() {
     assert!(said.stderr.contains("cancelled"), "{}", said.stderr);
 }
 
+#[test]
+fn a_run_that_was_cancelled_is_not_brought_back_by_pause_and_resume() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(20_000, 1, "in_flight: 1");
+    kill_9(bench.apply_until(2));
+    bench.run(&["cancel", "c@once"]).code(0);
+    let sent = bench.ledger().carried_out;
+    let said = bench.run(&["pause", "c@once"]).code(1);
+    assert!(said.stderr.contains("nothing remains"), "{}", said.stderr);
+    bench.run(&["resume", "c@once"]).code(1);
+    bench.run(&["resolve", "c@once", "--resend"]).code(1);
+    bench.apply();
+    assert_eq!(bench.ledger().carried_out, sent);
+}
+
+/// Another campaign's audience is a program that says the word, once it was decided to go on with the run.
+#[test]
+fn a_run_that_is_paused_while_apply_plans_is_not_begun() {
+    let bench = Bench::with_sandbox("unlimited", slow());
+    bench.write_campaign(20_000, 1, "in_flight: 1");
+    kill_9(bench.apply_until(2));
+    let sent = bench.ledger().recipients;
+    let pause = format!("{} pause c@once >&2; echo id; echo x", env!("CARGO_BIN_EXE_pushplan"));
+    bench.write(
+        "campaigns/d.yaml",
+        &format!(
+            "campaign: d\naudience: {{ command: [sh, -c, \"{pause}\"], format: csv, account: id }}\n\
+             message: {{ body: b }}\n"
+        ),
+    );
+    let said = bench.run(&["apply", "--auto-approve", "--allow-commands"]).code(4);
+    assert!(said.stderr.contains("c@once: stopped by a person"), "{}", said.stderr);
+    assert_eq!(bench.ledger().recipients, sent + 1, "{}", said.stdout);
+}
+
+#[test]
+fn a_run_that_is_fully_sent_is_not_called_cancelled() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write_campaign(1_000, 1, "");
+    bench.apply().code(0);
+    let said = bench.run(&["cancel", "c@once"]).code(1);
+    assert!(said.stderr.contains("nothing remains to be sent (finished)"), "{}", said.stderr);
+    assert_eq!(bench.run(&["status", "--format", "json"]).json()["runs"][0]["status"], "finished");
+}
+
 /// Three kills, each with batches in flight, leave some in doubt.
 fn in_doubt() -> (Bench, u64) {
     let bench = Bench::with_sandbox("unlimited", slow());

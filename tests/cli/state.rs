@@ -104,6 +104,29 @@ fn a_restored_copy_does_not_resend_in_silence() {
 }
 
 #[test]
+fn an_older_export_in_place_of_a_lost_state_is_refused_until_it_is_adopted() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    bench.write_campaign(20_000, 1, "in_flight: 1");
+    kill_9(bench.apply_until(2));
+    bench.run(&["state", "export", "dump.jsonl"]).code(0);
+    bench.apply();
+    bench.write("campaigns/d.yaml", "campaign: d\naudience: { accounts: [x, y] }\nmessage: { body: b }\n");
+    bench.apply();
+    let sent = bench.ledger().recipients;
+
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(bench.path(&format!(".pushplan/state.db{suffix}")));
+    }
+    let said = bench.run(&["state", "import", "dump.jsonl"]).code(0);
+    assert!(said.stderr.contains("older copy") && said.stderr.contains("state adopt"), "{}", said.stderr);
+    bench.apply().code(1);
+    let said = bench.run(&["state", "adopt", "--reason", "disk died"]).code(0);
+    assert!(said.stderr.contains("d@once"), "{}", said.stderr);
+    bench.apply().code(5);
+    assert_eq!(bench.ledger().recipients, sent);
+}
+
+#[test]
 fn a_state_that_is_gone_is_not_made_anew_in_silence() {
     let bench = applied();
     std::fs::remove_file(bench.path(".pushplan/state.db")).unwrap();

@@ -2,7 +2,7 @@
 //! nothing is sent that is not recorded.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -144,6 +144,10 @@ fn shortened(said: Said, bench: &Bench) -> Said {
     Said { stderr: said.stderr.replace(&folder, "").replace(folder.trim_end_matches('/'), "."), ..said }
 }
 
+fn beside(state: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", state.display()))
+}
+
 fn truncate(path: &Path, bytes: u64) {
     std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
 }
@@ -188,6 +192,10 @@ const FAULTS: &[Fault] = &[
     ("the state's folder is deleted midway", || {
         midway(|state| std::fs::remove_dir_all(state.parent().unwrap()).unwrap())
     }),
+    ("the lock file is deleted midway", || {
+        midway(|state| std::fs::remove_file(beside(state, ".lock")).unwrap())
+    }),
+    ("the watermark is empty", || before(|state| truncate(&beside(state, ".watermark"), 0))),
     ("the state file is replaced midway", || {
         midway(|state| {
             std::fs::copy(state, state.with_extension("copy")).unwrap();

@@ -102,8 +102,9 @@ fn opened(bench: &Bench) -> PostgresStore {
 }
 
 fn begin(store: &mut dyn Store) -> state::Result<()> {
-    let batch =
-        store.take_up("c@once", &Note { who: "ann".to_owned(), why: String::new() }, Timestamp::now())?[0];
+    let batch = store
+        .take_up("c@once", &Note { who: "ann".to_owned(), why: String::new() }, Timestamp::now())?
+        .batches[0];
     let attempt = Attempt { batch: 1, number: batch.state.attempts + 1 };
     store.commit("c@once", &[Change::Begin(attempt)], Timestamp::now())
 }

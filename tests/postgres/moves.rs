@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use pushplan::campaign::StateLocation;
 use pushplan::sandbox::{Config, Faults};
-use pushplan::state::SqliteStore;
+use pushplan::state::{self, Error, Hold, Holder, Note, SqliteStore, Store};
 
 use crate::bench::{Bench, Said, signal};
 use crate::place::Place;
@@ -100,8 +102,10 @@ fn what_holds_another_state_is_not_overwritten() {
     refused(bench.run(&["state", "push", "nowhere.db"]), "there is no state nowhere.db");
     refused(bench.run(&["state", "pull"]), "the database holds no state");
     // The database has runs of its own.
+    std::fs::rename(bench.path(".pushplan"), bench.path("aside")).unwrap();
     bench.write("campaigns/c.yaml", "campaign: e\naudience: { accounts: [x] }\nmessage: { body: b }\n");
     bench.apply().code(0);
+    std::fs::rename(bench.path("aside"), bench.path(".pushplan")).unwrap();
     refused(bench.run(&["state", "push"]), "holds another state");
     refused(bench.run(&["state", "pull"]), "holds another state");
     refused(bench.keep_in_file().run(&["state", "push"]), "names a file");
@@ -143,6 +147,50 @@ fn a_state_that_was_lost_where_it_went_can_be_adopted() {
     bench.apply().code(5);
     assert_eq!(bench.ledger().carried_out, sent, "what may have been sent from there is in doubt");
     assert!(SqliteStore::open(&bench.path(FILE)).is_ok());
+}
+
+#[test]
+fn an_older_copy_is_not_pushed_by_another_name_either() {
+    let bench = half_sent();
+    bench.run(&["state", "backup", "copy.db"]).code(0);
+    bench.write("campaigns/d.yaml", "campaign: d\naudience: { accounts: [x, y] }\nmessage: { body: b }\n");
+    bench.run(&["apply", "--auto-approve", "campaigns/d.yaml"]).code(0);
+    std::fs::copy(bench.path("copy.db"), bench.path(FILE)).unwrap();
+    std::os::unix::fs::symlink(FILE, bench.path("link.db")).unwrap();
+    refused(bench.keep_in_database().run(&["state", "push", "link.db"]), "older copy");
+}
+
+#[test]
+fn a_database_is_no_new_state_where_the_workspace_has_left_one_behind() {
+    let bench = half_sent();
+    let sent = bench.ledger().carried_out;
+    refused(bench.keep_in_database().apply(), "Push it first: `pushplan state push`");
+    refused(bench.run(&["state", "verify"]), "there is no state");
+    // Tables without runs, as an attempt to push may leave them, are no other thing.
+    drop(state::open_to_write(&bench.place.location(), &Holder::this_process("test")).unwrap());
+    refused(bench.apply(), "would be sent again");
+    assert_eq!(bench.ledger().carried_out, sent);
+    bench.run(&["state", "push"]).code(0);
+    goes_on(&bench);
+}
+
+#[test]
+fn a_word_beside_a_move_is_refused_and_not_lost() {
+    let bench = half_sent();
+    let hold = |store: &mut dyn Store| {
+        let note = Note { who: "ann".to_owned(), why: String::new() };
+        store.set_hold("c@once", Some(Hold::Paused), "paused", &note, Timestamp::now())
+    };
+    let mut beside_file = state::open_beside(&StateLocation::Sqlite(bench.path(FILE))).unwrap();
+    bench.keep_in_database().run(&["state", "push"]).code(0);
+    assert!(matches!(hold(beside_file.as_mut()), Err(Error::Moved { .. })));
+    let mut beside_database = state::open_beside(&bench.place.location()).unwrap();
+    bench.run(&["state", "pull"]).code(0);
+    assert!(matches!(hold(beside_database.as_mut()), Err(Error::Moved { .. })));
+    assert_eq!(
+        bench.keep_in_file().run(&["status", "--format", "json"]).json()["runs"][0]["status"],
+        "unfinished"
+    );
 }
 
 #[test]

@@ -121,6 +121,12 @@ promises!(
     whatever_a_vendor_says_can_be_kept,
     verify_sees_through_a_wrong_count,
     what_is_not_there_is_named,
+    what_was_cancelled_stays_so,
+    what_is_done_with_is_not_held_back,
+    who_takes_a_run_up_learns_that_it_was_held_meanwhile,
+    what_is_adopted_is_in_doubt_with_and_without_a_watermark,
+    half_an_adoption_is_none,
+    an_export_and_a_check_are_of_one_moment,
 );
 
 fn nothing_is_there_before_the_first_write(place: &StateLocation) {
@@ -186,7 +192,7 @@ fn open_attempts_become_in_doubt_once(place: &StateLocation) {
     drop(store);
     let mut store = write(place);
     for _ in 0..2 {
-        let batches = store.take_up(RUN, &note("next"), at(2)).unwrap();
+        let batches = store.take_up(RUN, &note("next"), at(2)).unwrap().batches;
         assert_eq!(statuses(&batches), [Status::InDoubt, Status::Accepted, Status::Pending]);
     }
     let notes = store.in_doubt(RUN).unwrap();
@@ -251,7 +257,7 @@ fn failed_accounts_are_named_and_tried_again_in_batches_of_their_own(place: &Sta
     assert_eq!(store.retry(RUN, &|answer| answer.code == 1, &note("imported now"), at(2)).unwrap(), 1);
     assert_eq!(store.retry(RUN, &|answer| answer.code == 90001, &note("mended"), at(2)).unwrap(), 2);
     assert_eq!(store.verify().unwrap(), [""; 0]);
-    let batches = store.take_up(RUN, &note(""), at(3)).unwrap();
+    let batches = store.take_up(RUN, &note(""), at(3)).unwrap().batches;
     let (whole, new) = (batches[2], batches[3]);
     assert_eq!((batches.len(), whole.state.status, whole.state.attempts), (4, Status::Pending, 1));
     assert_eq!((new.recipients, new.state), (1, state::BatchState::default()));
@@ -352,4 +358,110 @@ fn what_is_not_there_is_named(place: &StateLocation) {
     assert!(store.payload(RUN, 9).is_err());
     assert!(store.commit("sale@never", &[], at(1)).is_err());
     store.commit(RUN, &[begin(1)], at(1)).unwrap();
+}
+
+fn what_was_cancelled_stays_so(place: &StateLocation) {
+    drop(filled(place));
+    let mut person = state::open_beside(place).unwrap();
+    let mut say = |hold, what| person.set_hold(RUN, hold, what, &note(""), at(1)).unwrap();
+    assert_eq!(say(Some(Hold::Paused), "paused"), Some(Hold::Paused));
+    assert_eq!(say(Some(Hold::Cancelled), "cancelled"), Some(Hold::Cancelled));
+    assert_eq!(say(Some(Hold::Paused), "paused again"), Some(Hold::Cancelled));
+    assert_eq!(say(Some(Hold::Breaker), "paused by the breaker"), Some(Hold::Cancelled));
+    assert_eq!(say(None, "resumed"), Some(Hold::Cancelled));
+    let run = person.run(RUN).unwrap();
+    assert_eq!((run.status(), run.tally.remaining), (RunStatus::Cancelled, 6));
+    let told: Vec<String> = person.events(RUN).unwrap().into_iter().map(|event| event.what).collect();
+    assert_eq!(told, ["frozen", "paused", "cancelled"]);
+}
+
+fn what_is_done_with_is_not_held_back(place: &StateLocation) {
+    let mut store = filled(place);
+    let all = [begin(1), begin(2), begin(3), accepted(1, &[]), accepted(2, &[]), accepted(3, &[])];
+    store.commit(RUN, &all, at(1)).unwrap();
+    assert_eq!(store.set_hold(RUN, Some(Hold::Cancelled), "cancelled", &note(""), at(2)).unwrap(), None);
+    assert_eq!(store.run(RUN).unwrap().status(), RunStatus::Finished);
+    assert_eq!(store.events(RUN).unwrap().len(), 1);
+}
+
+fn who_takes_a_run_up_learns_that_it_was_held_meanwhile(place: &StateLocation) {
+    let mut runner = filled(place);
+    assert_eq!(runner.take_up(RUN, &note(""), at(1)).unwrap().hold, None);
+    let mut person = state::open_beside(place).unwrap();
+    for hold in [Hold::Paused, Hold::Cancelled] {
+        person.set_hold(RUN, Some(hold), "held", &note(""), at(2)).unwrap();
+        let taken = runner.take_up(RUN, &note(""), at(3)).unwrap();
+        assert_eq!((taken.hold, taken.batches.len()), (Some(hold), 3));
+    }
+}
+
+fn what_is_adopted_is_in_doubt_with_and_without_a_watermark(place: &StateLocation) {
+    for forgotten in [false, true] {
+        let mut store = if forgotten { write(place) } else { filled(place) };
+        if forgotten {
+            store.decree(RUN, "resolved", &[Change::Resend(1), Change::Resend(2)], &note(""), at(1)).unwrap();
+        }
+        drop(store);
+        if let StateLocation::Sqlite(path) = place
+            && forgotten
+        {
+            for suffix in ["", ".serial"] {
+                std::fs::remove_file(format!("{}.watermark{suffix}", path.display())).unwrap();
+            }
+        }
+        let mut store = state::open_unchecked(place, &holder()).unwrap();
+        let adopted = store.adopt(&note("restored"), at(2)).unwrap();
+        let has_watermark = matches!(place, StateLocation::Sqlite(_)) && !forgotten;
+        assert_eq!((adopted.lost.len(), adopted.had_watermark), (0, has_watermark));
+        let run = store.run(RUN).unwrap();
+        assert_eq!((run.status(), run.tally.in_doubt), (RunStatus::InDoubt, 6));
+        assert_eq!(store.verify().unwrap(), [""; 0]);
+    }
+}
+
+fn half_an_adoption_is_none(place: &StateLocation) {
+    let StateLocation::Sqlite(path) = place else { return };
+    let store = filled(place);
+    let serial = store.identity().unwrap().serial;
+    drop(store);
+    // A run that cannot be written down twice: the adoption fails at its last step.
+    let watermark = r#"{"lineage":"abc","serial":99,"runs":["lost@once","lost@once"]}"#;
+    std::fs::write(format!("{}.watermark", path.display()), watermark).unwrap();
+    state::open_unchecked(place, &holder()).unwrap().adopt(&note(""), at(1)).unwrap_err();
+    let store = state::open_to_read(place).unwrap().unwrap();
+    assert_eq!((store.identity().unwrap().serial, store.run(RUN).unwrap().tally.remaining), (serial, 6));
+    assert!(matches!(state::open_to_write(place, &holder()), Err(Error::Behind { .. })));
+}
+
+/// A stream in whose middle a runner commits.
+struct Midway<'s> {
+    lines: Vec<u8>,
+    runner: &'s mut dyn Store,
+    committed: bool,
+}
+
+impl std::io::Write for Midway<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.lines.extend(bytes);
+        if !self.committed && String::from_utf8_lossy(&self.lines).contains("\"table\":\"run\"") {
+            self.runner.commit(RUN, &[begin(1), accepted(1, &[("ann", 5)])], at(1)).unwrap();
+            self.committed = true;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn an_export_and_a_check_are_of_one_moment(place: &StateLocation) {
+    let mut runner = filled(place);
+    let reader = state::open_to_read(place).unwrap().unwrap();
+    let mut out = Midway { lines: Vec::new(), runner: runner.as_mut(), committed: false };
+    reader.export(&mut out).unwrap();
+    assert!(out.committed);
+    assert_eq!(String::from_utf8(out.lines).unwrap(), dump(), "it is the state before the commit");
+    assert_eq!(reader.verify().unwrap(), [""; 0]);
+    assert_eq!(reader.run(RUN).unwrap().tally.accepted, 1, "the moment is over");
 }

@@ -149,8 +149,10 @@ pub(super) fn account(
     events.total(sum);
     output::print(&report::plan::accounting(&runs, sum))?;
     let exit = |run: &Run| match run.tally {
-        // What waits for a later wave is as it should be.
-        Tally { remaining: 1.., .. } if run.status() != RunStatus::Waiting => {
+        // What waits for a later wave is as it should be, and what was given up is as somebody wants it.
+        Tally { remaining: 1.., .. }
+            if !matches!(run.status(), RunStatus::Waiting | RunStatus::Cancelled) =>
+        {
             if goes_on {
                 Exit::Done
             } else {

@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 use super::PostgresServer;
 use crate::state::error::{Error, Result};
 use crate::state::lock::Holder;
-use crate::state::sql::{Database, Fault, cells};
+use crate::state::sql::{Database, Fault, cells, refuse_moved};
 
 /// Advisory locks are numbered, and each database has its own: "pushplan" in ASCII.
 const LOCK: u64 = u64::from_be_bytes(*b"pushplan");
@@ -45,19 +45,18 @@ impl PostgresServer {
     }
 
     /// Counts the transaction where it is to be counted, and holds it to the fence. The row stays locked until the
-    /// transaction's end, so that a new holder's fence comes before all of it or after all of it.
+    /// transaction's end, so that a new holder's fence comes before all of it or after all of it. What moved elsewhere
+    /// since this connection was made counts nothing more: it would not be looked for here.
     pub(super) fn check_fence(&self, counts: bool) -> Result<(), Fault> {
-        let counted = i64::from(counts);
-        let met = match self.fence {
-            Some(fence) => self.execute(
-                "UPDATE identity SET serial = serial + ?1 WHERE fence = ?2",
-                &cells![counted, fence],
-            )?,
-            None => self.execute("UPDATE identity SET serial = serial + ?1", &cells![counted])?,
-        };
+        let met = self.execute(
+            "UPDATE identity SET serial = serial + ?1
+             WHERE fence = coalesce(?2, fence) AND (moved_to IS NULL OR ?1 = 0)",
+            &cells![i64::from(counts), self.fence],
+        )?;
         if met == 1 {
             return Ok(());
         }
+        refuse_moved(self)?;
         Err(Error::Fenced { place: self.place.clone(), holder: self.holder() }.into())
     }
 

@@ -246,6 +246,17 @@ impl Database for PostgresServer {
         })
     }
 
+    fn begin_to_read(&self) -> Result<(), Fault> {
+        // Who reads slowly, as into a pager, holds up nobody. What is emptied (`empty`) is so for older snapshots too,
+        // and therefore waits for whoever reads, or fails; the lock comes before the first read, which takes the
+        // snapshot.
+        self.batch(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+             SET LOCAL idle_in_transaction_session_timeout = 0;
+             LOCK TABLE run IN ACCESS SHARE MODE",
+        )
+    }
+
     fn begin(&self) -> Result<(), Fault> {
         self.batch("BEGIN")
     }
@@ -273,6 +284,11 @@ impl Database for PostgresServer {
             let _ = self.randoms.set(randoms);
         }
         Ok(self.randoms.get().is_some_and(|randoms| randoms.binary_search(&msg_random).is_ok()))
+    }
+
+    /// Row by row, each would be looked for in every table that refers to it.
+    fn empty(&self, tables: &[&str]) -> Result<(), Fault> {
+        self.batch(&format!("TRUNCATE {}", tables.join(", ")))
     }
 
     fn renumber(&self) -> Result<(), Fault> {

@@ -43,6 +43,12 @@ pub trait Database: Send {
         each: &mut dyn FnMut(&dyn Row) -> Result<(), Fault>,
     ) -> Result<(), Fault>;
 
+    /// Begins a transaction that reads everything as it is at its begin, and ends by [`Database::roll_back`].
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    fn begin_to_read(&self) -> Result<(), Fault>;
+
     /// Begins a transaction that will write.
     ///
     /// # Errors
@@ -74,6 +80,17 @@ pub trait Database: Send {
     /// Where the database refuses.
     fn may_have(&self, _msg_random: u32) -> Result<bool, Fault> {
         Ok(true)
+    }
+
+    /// Empties tables, those that refer to others after these.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    fn empty(&self, tables: &[&str]) -> Result<(), Fault> {
+        for table in tables.iter().rev() {
+            self.execute(&format!("DELETE FROM {table}"), &[])?;
+        }
+        Ok(())
     }
 
     /// Lets numbers that the database gives go on after those that were imported.

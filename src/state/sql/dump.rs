@@ -124,10 +124,9 @@ pub(super) fn export(database: &dyn Database, out: &mut dyn Write) -> Result<(),
 
 /// Empties every table but the identity's.
 pub(super) fn clear(database: &dyn Database) -> Result<(), Fault> {
-    for (table, _) in TABLES.iter().rev().filter(|(table, _)| *table != "identity") {
-        database.execute(&format!("DELETE FROM {table}"), &[])?;
-    }
-    Ok(())
+    let tables: Vec<&str> =
+        TABLES.iter().map(|(table, _)| *table).filter(|table| *table != "identity").collect();
+    database.empty(&tables)
 }
 
 /// Reads a dump into a state that holds no run. The caller holds the transaction, and verifies afterwards.

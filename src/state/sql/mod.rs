@@ -17,6 +17,7 @@ mod store;
 mod verify;
 mod write;
 
+pub(in crate::state) use care::refuse_moved;
 pub use database::{Cell, Database, Fault, Row};
 pub(in crate::state) use database::{cells, exactly_one};
 #[cfg(test)]
@@ -29,9 +30,9 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::error::{Error, Result};
-use super::store::{Identity, Store};
+use super::store::Store;
 use super::watermark::Watermark;
-use super::{Batch, Change, Note, Tally};
+use super::{Batch, Change, Hold, Note, Tally};
 use crate::diagnostic::nearest;
 
 /// How often the watermark follows the state while batches are sent.
@@ -43,6 +44,8 @@ pub struct SqlStore<D> {
     /// The runs that are being sent, by name, with their batches as they are durable.
     open: HashMap<String, OpenRun>,
     watermark_due: Instant,
+    /// The watermark may lack runs: one was added, or nothing was written to it yet.
+    watermark_lacks_runs: bool,
     /// A write has failed.
     broken: bool,
 }
@@ -63,7 +66,13 @@ impl<D: Database> std::fmt::Debug for SqlStore<D> {
 
 impl<D: Database + 'static> SqlStore<D> {
     pub(in crate::state) fn new(database: D) -> Self {
-        Self { database, open: HashMap::new(), watermark_due: Instant::now(), broken: false }
+        Self {
+            database,
+            open: HashMap::new(),
+            watermark_due: Instant::now(),
+            watermark_lacks_runs: true,
+            broken: false,
+        }
     }
 
     fn place(&self) -> String {
@@ -113,13 +122,34 @@ impl<D: Database + 'static> SqlStore<D> {
         })
     }
 
+    /// Lets the watermark follow the state. Its cost does not grow with the runs that are done with, but where one was
+    /// added.
     fn write_watermark(&mut self) -> Result<()> {
         let Some(path) = self.database.watermark() else { return Ok(()) };
-        let Identity { lineage, serial } = self.identity()?;
-        let runs = self.runs()?.into_iter().map(|run| run.id).collect();
-        Watermark { lineage, serial, runs }.write(path)?;
+        let identity = self.identity()?;
+        if self.watermark_lacks_runs {
+            let runs = query::run_names(&self.database).map_err(self.failed("read the runs"))?;
+            Watermark { lineage: identity.lineage, serial: identity.serial, runs }.write(path)?;
+            self.watermark_lacks_runs = false;
+        } else {
+            Watermark::raise(path, &identity)?;
+        }
         self.watermark_due = Instant::now() + WATERMARK_EVERY;
         Ok(())
+    }
+
+    /// As [`SqlStore::write_watermark`], once a run was added.
+    fn write_whole_watermark(&mut self) -> Result<()> {
+        self.watermark_lacks_runs = true;
+        self.write_watermark()
+    }
+
+    /// Reads as of one moment, also while a runner writes.
+    fn as_of_one_moment<T>(&self, read: impl FnOnce(&D) -> Result<T>) -> Result<T> {
+        let begun = self.database.begin_to_read().map_err(self.failed("begin to read"));
+        let done = begun.and_then(|()| read(&self.database));
+        self.database.roll_back();
+        done
     }
 
     /// The run that is being sent, or that a person speaks of.
@@ -133,17 +163,18 @@ impl<D: Database + 'static> SqlStore<D> {
         Ok(self.open.get_mut(name).expect("just opened"))
     }
 
-    /// Changes of a run and what is said of it, in one transaction.
+    /// Changes of a run and what is said of it, in one transaction. Gives how the run is held in it, where something is
+    /// said of it.
     fn write(
         &mut self,
         run: &str,
         changes: &[Change],
         event: Option<(&str, &Note)>,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Option<Hold>> {
         self.opened(run)?;
         let mut open = self.open.remove(run).expect("just opened");
-        self.transaction("record what happened", true, |database| {
+        let hold = self.transaction("record what happened", true, |database| {
             if !changes.is_empty() {
                 let becomes = open.become_by(run, changes)?;
                 write::changes(database, open.id, &becomes, now)?;
@@ -152,11 +183,12 @@ impl<D: Database + 'static> SqlStore<D> {
             if let Some((what, note)) = event {
                 write::waits_until(database, open.id, None)?;
                 write::event(database, open.id, what, note, now)?;
+                return query::hold(database, run);
             }
-            Ok(())
+            Ok(None)
         })?;
         self.open.insert(run.to_owned(), open);
-        Ok(())
+        Ok(hold)
     }
 
     /// Moves accounts between the batches of a run and makes the changes that go with it, in one transaction.
@@ -174,17 +206,29 @@ impl<D: Database + 'static> SqlStore<D> {
         self.transaction("amend the run", true, |database| {
             let changes = amendment(database, id)?;
             let batches = query::batches(database, id)?;
-            let becomes = changes.iter().map(|change| {
-                let state = batches[change.batch() as usize - 1].state.apply(change)?;
-                Ok((change, state))
-            });
-            write::changes(database, id, &becomes.collect::<Result<Vec<_>, Fault>>()?, now)?;
-            write::tally(database, id, query::tally(database, id)?)?;
-            write::waits_until(database, id, None)?;
-            write::event(database, id, what, note, now)
+            carry_out(database, id, &batches, &changes, (what, note), now)
         })?;
         self.write_watermark()
     }
+}
+
+/// Changes of a run whose batches are these, and what is said of it. The caller holds the transaction.
+fn carry_out(
+    database: &dyn Database,
+    run: i64,
+    batches: &[Batch],
+    changes: &[Change],
+    (what, note): (&str, &Note),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let becomes = changes.iter().map(|change| {
+        let state = batches[change.batch() as usize - 1].state.apply(change)?;
+        Ok((change, state))
+    });
+    write::changes(database, run, &becomes.collect::<Result<Vec<_>, Fault>>()?, now)?;
+    write::tally(database, run, query::tally(database, run)?)?;
+    write::waits_until(database, run, None)?;
+    write::event(database, run, what, note, now)
 }
 
 impl OpenRun {

@@ -59,6 +59,11 @@ pub(super) fn runs(database: &dyn Database, clause: &str, values: &[Cell<'_>]) -
     })
 }
 
+/// The name of every run.
+pub(super) fn run_names(database: &dyn Database) -> Result<Vec<String>, Fault> {
+    database.all("SELECT name FROM run ORDER BY id", &[], |row| row.get(0))
+}
+
 pub(super) fn events(database: &dyn Database, run: i64) -> Result<Vec<RunEvent>, Fault> {
     database.all("SELECT at, what, who, why FROM event WHERE run = ?1 ORDER BY serial", &cells![run], |row| {
         Ok(RunEvent { at: time(row, 0)?, what: row.get(1)?, who: row.get(2)?, why: row.get(3)? })
@@ -179,12 +184,22 @@ pub(super) fn holds(database: &dyn Database) -> Result<HashMap<String, Hold>, Fa
         "SELECT name, hold FROM run WHERE (remaining > 0 OR in_doubt > 0) AND hold IS NOT NULL",
         &[],
         &mut |row| {
-            let (run, word): (String, String) = (row.get(0)?, row.get(1)?);
-            holds.extend(Hold::from_word(&word).map(|hold| (run, hold)));
+            holds.insert(row.get(0)?, hold_of(&row.get::<String>(1)?)?);
             Ok(())
         },
     )?;
     Ok(holds)
+}
+
+pub(super) fn hold(database: &dyn Database, run: &str) -> Result<Option<Hold>, Fault> {
+    let word: Option<String> =
+        database.one("SELECT hold FROM run WHERE name = ?1", &cells![run], |row| row.get(0))?;
+    word.map(|word| hold_of(&word)).transpose()
+}
+
+/// An unknown word must not let the run go.
+fn hold_of(word: &str) -> Result<Hold, Fault> {
+    Hold::from_word(word).ok_or_else(|| unreadable(format!("unknown hold '{word}'")))
 }
 
 /// Recipients and begin (in milliseconds) of an app's last attempts, the latest first.

@@ -15,9 +15,10 @@ use crate::campaign::schedule::Wave;
 use crate::outcome::Answer;
 use crate::plan::{Plan, RunHeader};
 use crate::state::error::{Error, Result};
+use crate::state::store::{Adopted, TakenUp};
 use crate::state::{
-    Attempt, Batch, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Run, RunEvent,
-    SkipReason, Status, Store,
+    Attempt, BatchNote, Change, Failure, Hold, Identity, Note, Payload, PlanFile, Run, RunEvent, SkipReason,
+    Status, Store,
 };
 
 impl<D: Database + 'static> Store for SqlStore<D> {
@@ -80,6 +81,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
             }
             answered.iter().try_for_each(|(campaign, at)| write::answered(database, campaign, *at))
         })?;
+        self.watermark_lacks_runs |= !missed.is_empty();
         self.write_watermark()
     }
 
@@ -88,7 +90,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
             let id = write::insert_plan(database, plan, now)?;
             write::event(database, id, "frozen", note, now)
         })?;
-        self.write_watermark()
+        self.write_whole_watermark()
     }
 
     fn freeze_saved(&mut self, file: &PlanFile, note: &dyn Fn(&str) -> Note, now: Timestamp) -> Result<()> {
@@ -99,7 +101,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
             }
             Ok(())
         })?;
-        self.write_watermark()
+        self.write_whole_watermark()
     }
 
     fn content_json(&self, run: &str) -> Result<Option<String>> {
@@ -112,16 +114,16 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         Ok(if waves.is_empty() { vec![Wave::until(self.run(run)?.expires_at)] } else { waves })
     }
 
-    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<Vec<Batch>> {
+    fn take_up(&mut self, run: &str, note: &Note, now: Timestamp) -> Result<TakenUp> {
         self.open.remove(run);
         let interrupted: Vec<Change> = (1..)
             .zip(&self.opened(run)?.batches)
             .filter(|(_, batch)| batch.state.status == Status::Sending)
             .map(|(number, of)| Change::Interrupted(Attempt { batch: number, number: of.state.attempts }))
             .collect();
-        self.write(run, &interrupted, Some(("taken up", note)), now)?;
+        let hold = self.write(run, &interrupted, Some(("taken up", note)), now)?;
         self.write_watermark()?;
-        Ok(self.opened(run)?.batches.clone())
+        Ok(TakenUp { batches: self.opened(run)?.batches.clone(), hold })
     }
 
     fn commit(&mut self, run: &str, changes: &[Change], now: Timestamp) -> Result<()> {
@@ -171,12 +173,14 @@ impl<D: Database + 'static> Store for SqlStore<D> {
         what: &str,
         note: &Note,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Option<Hold>> {
         let id = self.run_id(run)?;
         // No watermark: this may be a person's word beside a runner, which writes its own.
         self.transaction("hold the run", true, |database| {
-            write::hold(database, id, hold)?;
-            write::event(database, id, what, note, now)
+            if write::hold(database, id, hold)? {
+                write::event(database, id, what, note, now)?;
+            }
+            query::hold(database, run)
         })
     }
 
@@ -239,18 +243,18 @@ impl<D: Database + 'static> Store for SqlStore<D> {
     }
 
     fn verify(&self) -> Result<Vec<String>> {
-        verify::verify(&self.database).map_err(self.failed("verify"))
+        self.as_of_one_moment(|database| verify::verify(database).map_err(self.failed("verify")))
     }
 
     fn export(&self, out: &mut dyn Write) -> Result<()> {
         self.export_lines(out)
     }
 
-    fn import(&mut self, input: &mut dyn BufRead) -> Result<()> {
+    fn import(&mut self, input: &mut dyn BufRead) -> Result<Option<Error>> {
         self.import_lines(input)
     }
 
-    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Vec<String>> {
+    fn adopt(&mut self, note: &Note, now: Timestamp) -> Result<Adopted> {
         self.adopt_copy(note, now)
     }
 }

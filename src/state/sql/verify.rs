@@ -2,6 +2,7 @@
 //! journal.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
 
 use super::database::{Cell, Database, Fault, cells};
 use super::query;
@@ -30,7 +31,7 @@ fn verify_run(database: &dyn Database, id: i64, run: &Run) -> Result<Vec<String>
     let mut problems = Vec::new();
     let mut tally = Tally::default();
     let mut replayed = replay(database, id, &mut problems)?;
-    let mut members: HashSet<String> = HashSet::new();
+    let mut members = Members::default();
     let mut expected = 1;
     let [first, last] = batches_of(id);
     database.rows(
@@ -67,14 +68,7 @@ fn verify_run(database: &dyn Database, id: i64, run: &Run) -> Result<Vec<String>
                 problems.push(format!("batch {number} has no message"));
             }
             match accounts(row, 7) {
-                Ok(accounts) if accounts.len() == recipients as usize => {
-                    for account in accounts {
-                        if let Some(twice) = members.replace(account) {
-                            problems
-                                .push(format!("account {twice} stands in batch {number} and in another one"));
-                        }
-                    }
-                }
+                Ok(accounts) if accounts.len() == recipients as usize => members.add(&accounts),
                 Ok(accounts) => problems.push(format!(
                     "batch {number} counts {recipients} recipients and holds {}",
                     accounts.len()
@@ -86,10 +80,59 @@ fn verify_run(database: &dyn Database, id: i64, run: &Run) -> Result<Vec<String>
             Ok(())
         },
     )?;
+    members.find_doubles(database, id, &mut problems)?;
     if !run.tally.balances() || tally != run.tally {
         problems.push(format!("the run counts {}, and its batches come to {tally}", run.tally));
     }
     Ok(problems)
+}
+
+/// The accounts of a run, as their hashes: of millions the texts would not fit. Only accounts whose hash was met twice are
+/// compared.
+#[derive(Default)]
+struct Members {
+    hasher: RandomState,
+    hashes: HashSet<u64>,
+    twice: HashSet<u64>,
+}
+
+impl Members {
+    fn add(&mut self, accounts: &[String]) {
+        for account in accounts {
+            let hash = self.hasher.hash_one(account);
+            if !self.hashes.insert(hash) {
+                self.twice.insert(hash);
+            }
+        }
+    }
+
+    fn find_doubles(
+        self,
+        database: &dyn Database,
+        run: i64,
+        problems: &mut Vec<String>,
+    ) -> Result<(), Fault> {
+        if self.twice.is_empty() {
+            return Ok(());
+        }
+        let mut met = HashSet::new();
+        database.rows(
+            "SELECT batch, json FROM account WHERE batch BETWEEN ?1 AND ?2 ORDER BY batch",
+            &batches_of(run).map(Cell::from),
+            &mut |row| {
+                let number = number_of(row.get(0)?);
+                // What cannot be read was told.
+                let mut accounts = accounts(row, 1).unwrap_or_default();
+                accounts.retain(|account| self.twice.contains(&self.hasher.hash_one(account)));
+                for account in accounts {
+                    if let Some(twice) = met.replace(account) {
+                        problems.push(format!("account {twice} stands in batch {number} and in another one"));
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
 }
 
 /// What the journal makes of each batch that it mentions.

@@ -255,8 +255,17 @@ pub(super) fn event(
     )
 }
 
-pub(super) fn hold(database: &dyn Database, run: i64, hold: Option<Hold>) -> Result<(), Fault> {
-    database.execute_one("UPDATE run SET hold = ?2 WHERE id = ?1", &cells![run, hold.map(Hold::as_str)])
+/// Holds a run back, or lets it go. One that was cancelled or missed stays so, and there is nothing to hold back of one
+/// that is done with; false where nothing was written for that.
+pub(super) fn hold(database: &dyn Database, run: i64, hold: Option<Hold>) -> Result<bool, Fault> {
+    // One statement: another person may say something else at the same moment.
+    let met = database.execute(
+        "UPDATE run SET hold = ?2 WHERE id = ?1
+           AND (hold IS NULL OR hold NOT IN ('cancelled', 'missed') OR hold = ?2)
+           AND (CAST(?2 AS text) IS NULL OR remaining > 0 OR in_doubt > 0)",
+        &cells![run, hold.map(Hold::as_str)],
+    )?;
+    Ok(met > 0)
 }
 
 pub(super) fn waits_until(database: &dyn Database, run: i64, until: Option<Timestamp>) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! The file itself: opening it, making it, and how safely its file system keeps it.
 
-use std::os::unix::fs::MetadataExt;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,11 +123,6 @@ pub(super) fn leave_as_it_is(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
 }
 
-/// Which file a path names: device and number. `None` where it names none.
-pub(super) fn id(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok()
-}
-
 /// A file that SQLite or we put beside the state.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -166,26 +162,56 @@ pub(super) fn error(path: &Path, action: &'static str, source: rusqlite::Error) 
 /// Does the file lie on a file system whose shared memory cannot be trusted? Read from the kernel's table of
 /// mounts, where there is one; elsewhere a local disk is assumed.
 fn on_network(path: &Path) -> bool {
-    let Ok(mounts) = std::fs::read_to_string("/proc/self/mountinfo") else { return false };
+    let Ok(mounts) = std::fs::read("/proc/self/mountinfo") else { return false };
     let Ok(path) = path.canonicalize() else { return false };
-    file_system_of(&mounts, &path).is_some_and(|kind| {
-        let network = ["nfs", "nfs4", "cifs", "smb3", "9p", "virtiofs", "ceph", "afs", "glusterfs"];
-        network.contains(&kind) || kind.starts_with("fuse.")
-    })
+    file_system_of(&mounts, &path)
+        .is_some_and(|kind| NETWORK.contains(&kind.as_str()) || kind.starts_with("fuse."))
 }
+
+/// What machines share, or a machine with its host.
+const NETWORK: [&str; 13] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "9p",
+    "virtiofs",
+    "vboxsf",
+    "ceph",
+    "afs",
+    "glusterfs",
+    "lustre",
+    "gpfs",
+    "beegfs",
+];
 
 /// The type of the file system that holds a path. In a line of `mountinfo` the 5th field is the mount point, and
 /// the type is the first one after a lone "-".
-fn file_system_of<'m>(mounts: &'m str, path: &Path) -> Option<&'m str> {
+fn file_system_of(mounts: &[u8], path: &Path) -> Option<String> {
     mounts
-        .lines()
+        .split(|byte| *byte == b'\n')
         .filter_map(|line| {
-            let (left, right) = line.split_once(" - ")?;
-            Some((left.split(' ').nth(4)?, right.split(' ').next()?))
+            let mut fields = line.split(|byte| *byte == b' ');
+            let point = unescaped(fields.nth(4)?);
+            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+            Some((PathBuf::from(OsString::from_vec(point)), kind))
         })
         .filter(|(point, _)| path.starts_with(point))
-        .max_by_key(|(point, _)| point.len())
-        .map(|(_, kind)| kind)
+        .max_by_key(|(point, _)| point.as_os_str().len())
+        .map(|(_, kind)| String::from_utf8_lossy(kind).into_owned())
+}
+
+/// A mount point as it is called: the kernel writes a space as `\040`, and so a tab, a line's end and a backslash.
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, after @ ..] = rest {
+        let code = after.get(..3).filter(|_| *first == b'\\').and_then(|code| str::from_utf8(code).ok());
+        let escaped = code.and_then(|code| u8::from_str_radix(code, 8).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[3..] } else { after };
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -196,14 +222,18 @@ mod tests {
     fn the_innermost_mount_tells_the_file_system() {
         let mounts = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
                       90 22 0:50 / /srv/share rw shared:1 - nfs4 host:/x rw\n\
-                      91 90 8:2 / /srv/share/local rw - xfs /dev/sdb rw\n";
+                      91 90 8:2 / /srv/share/local rw - xfs /dev/sdb rw\n\
+                      92 22 0:51 / /mnt/My\\040Share rw - cifs //host/x rw\n\
+                      93 22 0:52 / /mnt/a\\134b - beegfs x rw\n";
         for (path, kind) in [
             ("/var/lib/state.db", "ext4"),
             ("/srv/share/a/state.db", "nfs4"),
             ("/srv/share/local/state.db", "xfs"),
             ("/srv/sharedness/state.db", "ext4"),
+            ("/mnt/My Share/state.db", "cifs"),
+            ("/mnt/a\\b/state.db", "beegfs"),
         ] {
-            assert_eq!(file_system_of(mounts, Path::new(path)), Some(kind), "{path}");
+            assert_eq!(file_system_of(mounts.as_bytes(), Path::new(path)).as_deref(), Some(kind), "{path}");
         }
     }
 }

@@ -200,7 +200,7 @@ mod tests {
         holds_the_run(&store);
         assert_eq!(user_version(&path), super::FORMAT);
         let note = Note { who: "ann".to_owned(), why: String::new() };
-        let batches = store.take_up(RUN, &note, at("2026-11-24T09:01Z")).unwrap();
+        let batches = store.take_up(RUN, &note, at("2026-11-24T09:01Z")).unwrap().batches;
         assert_eq!(batches.iter().map(|batch| batch.wave).collect::<Vec<_>>(), [0, 0]);
         drop(store);
         holds_the_run(&SqliteStore::open(&path).unwrap());

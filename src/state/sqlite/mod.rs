@@ -13,8 +13,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::error::{Error, Result};
-use super::lock::{Lock, host_name};
-use super::sql::{Cell, Database, Fault, Row, SqlStore, exactly_one};
+use super::lock::{Lock, file_id, host_name};
+use super::sql::{Cell, Database, Fault, Row, SqlStore, exactly_one, refuse_moved};
 use super::store::Store;
 use super::watermark::Watermark;
 pub(super) use format::PLAN_APPLICATION_ID;
@@ -54,9 +54,9 @@ impl SqliteStore {
     }
 
     /// Holds an open state to its watermark.
-    pub(super) fn refuse_behind(&self, path: &Path) -> Result<()> {
-        match Watermark::read(path)? {
-            Some(watermark) => watermark.check(path, Some(&self.identity()?)),
+    pub(super) fn refuse_behind(&self) -> Result<()> {
+        match Watermark::read(&self.database.path)? {
+            Some(watermark) => watermark.check(&self.database.path, Some(&self.identity()?)),
             None => Ok(()),
         }
     }
@@ -99,7 +99,7 @@ impl SqliteStore {
         Self::new(SqliteFile {
             path: path.to_owned(),
             place: path.display().to_string(),
-            file: file::id(path),
+            file: file_id(path),
             connection,
             lock: None,
         })
@@ -128,6 +128,23 @@ impl SqliteStore {
             connection.execute("VACUUM INTO ?1", [to.to_string_lossy()])
         };
         copy().map(drop).map_err(|source| file::error(path, "copy everything", source))
+    }
+}
+
+impl SqliteFile {
+    /// A file that was deleted or replaced takes commits as before, and nobody will ever read them. Where it is the
+    /// lock's, another runner may have taken the state over; what was committed before its first transaction is what
+    /// it finds, and nothing more is.
+    fn check_place(&self) -> Result<(), Fault> {
+        if file_id(&self.path) != self.file {
+            return Err(Error::Gone { path: self.path.clone() }.into());
+        }
+        match self.lock.as_ref().filter(|lock| !lock.is_in_place()) {
+            Some(lock) => {
+                Err(Error::Unlocked { place: self.place.clone(), lock: lock.path().to_owned() }.into())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,21 +186,27 @@ impl Database for SqliteFile {
         Ok(())
     }
 
+    fn begin_to_read(&self) -> Result<(), Fault> {
+        // The first read takes the snapshot.
+        Ok(self.connection.execute_batch("BEGIN")?)
+    }
+
     fn begin(&self) -> Result<(), Fault> {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
     fn commit(&self, counts: bool) -> Result<(), Fault> {
         if counts {
-            exactly_one(self.execute("UPDATE identity SET serial = serial + 1", &[])?)?;
+            // What moved elsewhere since this was opened would not be looked for here.
+            let met = self.execute("UPDATE identity SET serial = serial + 1 WHERE moved_to IS NULL", &[])?;
+            if met == 0 {
+                refuse_moved(self)?;
+            }
+            exactly_one(met)?;
         }
+        self.check_place()?;
         self.connection.execute_batch("COMMIT")?;
-        // A file that was deleted or replaced takes commits as before, and nobody will ever read them.
-        if file::id(&self.path) == self.file {
-            Ok(())
-        } else {
-            Err(Error::Gone { path: self.path.clone() }.into())
-        }
+        self.check_place()
     }
 
     fn roll_back(&self) {
@@ -238,5 +261,178 @@ impl Row for rusqlite::Row<'_> {
             ValueRef::Blob(bytes) => Cell::Blob(Cow::Borrowed(bytes)),
             ValueRef::Real(_) => return Err(Fault::Damaged("a number with a fraction".to_owned())),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::campaign::StateLocation;
+    use crate::plan::RunHeader;
+    use crate::state::place::{open_beside, open_to_write};
+    use crate::state::{Adopted, Holder, Note, RunStatus};
+
+    /// A state without runs.
+    const DUMP: &str = "{\"format\":\"pushplan.state/3\"}\n\
+                        {\"table\":\"identity\",\"row\":{\"one\":1,\"lineage\":\"abc\",\"serial\":7}}\n";
+
+    fn folder() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("state.db");
+        (folder, path)
+    }
+
+    fn beside(path: &Path, suffix: &str) -> PathBuf {
+        PathBuf::from(format!("{}{suffix}", path.display()))
+    }
+
+    fn note() -> Note {
+        Note { who: "ann".to_owned(), why: String::new() }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// The least that can be written.
+    fn write(store: &mut dyn Store, second: i64) -> Result<()> {
+        store.settle(&[], &[("c", at(second))], &note(), at(second))
+    }
+
+    /// Adds a run that nobody ran.
+    fn add_run(store: &mut dyn Store, id: &str) {
+        let header = RunHeader {
+            run_id: id.to_owned(),
+            campaign: "c".to_owned(),
+            occurrence: "once".to_owned(),
+            app: "shop".to_owned(),
+            from: "administrator".to_owned(),
+            expires_at: None,
+            is_late: false,
+            delivery: crate::campaign::Delivery::default(),
+            content_digest: String::new(),
+            content_json: "".into(),
+            first_batch: 1,
+        };
+        store.settle(&[header], &[], &note(), at(1)).unwrap();
+    }
+
+    #[test]
+    fn a_runner_whose_lock_was_deleted_commits_nothing_beside_the_next_one() {
+        let (_folder, path) = folder();
+        let place = StateLocation::Sqlite(path.clone());
+        let open = || open_to_write(&place, &Holder::this_process("apply"));
+        let mut first = open().unwrap();
+        write(first.as_mut(), 1).unwrap();
+        std::fs::remove_file(beside(&path, ".lock")).unwrap();
+        let mut second = open().unwrap();
+        let error = write(first.as_mut(), 2).unwrap_err();
+        assert!(matches!(error, Error::Unlocked { .. }), "{error}");
+        assert!(error.to_string().contains("nothing further was sent or committed"), "{error}");
+        assert_eq!(second.answered().unwrap()["c"], at(1));
+        write(second.as_mut(), 3).unwrap();
+        write(first.as_mut(), 4).unwrap_err();
+        drop(second);
+        // Nobody is there, and its lock is another file all the same.
+        let mut third = open().unwrap();
+        std::fs::rename(beside(&path, ".lock"), beside(&path, ".elsewhere")).unwrap();
+        write(third.as_mut(), 5).unwrap_err();
+    }
+
+    #[test]
+    fn an_older_copy_is_known_by_whichever_name_it_is_reached() {
+        let (folder, path) = folder();
+        let mut store = SqliteStore::open(&path).unwrap();
+        store.backup(&folder.path().join("copy.db")).unwrap();
+        write(&mut store, 1).unwrap();
+        drop(store);
+        std::fs::copy(folder.path().join("copy.db"), &path).unwrap();
+        let link = folder.path().join("link.db");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let Err(error) = open_beside(&StateLocation::Sqlite(link)) else { panic!("an older copy was taken") };
+        assert!(matches!(error, Error::Behind { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_state_that_is_imported_where_another_one_was_used_has_to_be_adopted() {
+        let (_folder, path) = folder();
+        let mut store = SqliteStore::open(&path).unwrap();
+        add_run(&mut store, "c@once");
+        drop(store);
+        std::fs::remove_file(&path).unwrap();
+        let mut store = SqliteStore::open_unchecked(&path).unwrap();
+        let behind = store.import(&mut DUMP.as_bytes()).unwrap().expect("it is another state");
+        assert!(behind.to_string().contains("pushplan state adopt"), "{behind}");
+        drop(store);
+        assert!(matches!(SqliteStore::open(&path), Err(Error::Behind { .. })));
+
+        let mut store = SqliteStore::open_unchecked(&path).unwrap();
+        let adopted = store.adopt(&note(), at(2)).unwrap();
+        assert_eq!(adopted, Adopted { lost: vec!["c@once".to_owned()], had_watermark: true });
+        drop(store);
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.run("c@once").unwrap().status(), RunStatus::Cancelled);
+    }
+
+    #[test]
+    fn a_state_that_is_imported_again_as_it_was_is_the_last_one() {
+        let (_folder, path) = folder();
+        let mut dump = Vec::new();
+        let mut store = SqliteStore::open(&path).unwrap();
+        write(&mut store, 1).unwrap();
+        store.export(&mut dump).unwrap();
+        drop(store);
+        std::fs::remove_file(&path).unwrap();
+        let mut store = SqliteStore::open_unchecked(&path).unwrap();
+        assert!(store.import(&mut dump.as_slice()).unwrap().is_none());
+        drop(store);
+        SqliteStore::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_watermark_that_cannot_be_read_stops_everybody_but_who_adopts() {
+        for suffix in [".watermark", ".watermark.serial"] {
+            let (_folder, path) = folder();
+            let mut store = SqliteStore::open(&path).unwrap();
+            add_run(&mut store, "c@once");
+            drop(store);
+            std::fs::write(beside(&path, suffix), "").unwrap();
+            assert!(matches!(SqliteStore::open(&path), Err(Error::Watermark { .. })));
+            let mut store = SqliteStore::open_unchecked(&path).unwrap();
+            let adopted = store.adopt(&note(), at(2)).unwrap();
+            assert_eq!(adopted, Adopted { lost: Vec::new(), had_watermark: false });
+            drop(store);
+            SqliteStore::open(&path).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_watermark_names_all_runs_anew_only_where_one_was_added() {
+        let (_folder, path) = folder();
+        let whole = beside(&path, ".watermark");
+        let mut store = SqliteStore::open(&path).unwrap();
+        add_run(&mut store, "c@once");
+        let written = file_id(&whole);
+        write(&mut store, 1).unwrap();
+        write(&mut store, 2).unwrap();
+        assert_eq!(file_id(&whole), written);
+        let serial = store.identity().unwrap().serial;
+        assert_eq!(Watermark::read(&path).unwrap().unwrap().serial, serial);
+        add_run(&mut store, "c@r2");
+        assert_eq!(Watermark::read(&path).unwrap().unwrap().runs, ["c@once", "c@r2"]);
+    }
+
+    #[test]
+    fn what_has_moved_takes_no_writes_of_who_had_opened_it_before() {
+        let (_folder, path) = folder();
+        let mut beside = SqliteStore::open(&path).unwrap();
+        SqliteStore::open(&path).unwrap().mark_moved("elsewhere").unwrap();
+        let serial = beside.identity().unwrap().serial;
+        let error = write(&mut beside, 1).unwrap_err();
+        assert!(matches!(&error, Error::Moved { to, .. } if to == "elsewhere"), "{error}");
+        assert_eq!(SqliteStore::open_to_read(&path).unwrap().unwrap().identity().unwrap().serial, serial);
     }
 }
