@@ -109,6 +109,18 @@ fn one(gates: &str, recipients: usize) -> Vec<(Gate, bool)> {
     judged(Case { gates, recipients, ..Case::default() })
 }
 
+/// The campaign's last run had 100 recipients, and the app's runs of the day so many.
+fn after_100(of_day: u64) -> Past {
+    let last = Last {
+        run: "c@r1".into(),
+        frozen_at: at(NOW),
+        recipients: 100,
+        content_digest: String::new(),
+        content_json: None,
+    };
+    Past { last: Some(last), of_day }
+}
+
 #[test]
 fn nothing_is_closed_where_nothing_is_written() {
     assert_eq!(one("", 3), []);
@@ -127,14 +139,7 @@ fn the_bounds_themselves_are_allowed() {
 
 #[test]
 fn the_past_counts_into_the_day_and_is_what_growth_is_measured_by() {
-    let last = Last {
-        run: "c@r1".into(),
-        frozen_at: at(NOW),
-        recipients: 100,
-        content_digest: String::new(),
-        content_json: None,
-    };
-    let past = Past { last: Some(last), of_day: 100 };
+    let past = after_100(100);
     for (recipients, refused) in [(150, false), (151, true)] {
         let gates = "max_recipients_per_day: 250, max_growth: 50%";
         let expected = [(Gate::MaxRecipientsPerDay, refused), (Gate::MaxGrowth, refused)];
@@ -153,14 +158,7 @@ fn what_was_expected_of_an_audience_is_not_expected_of_the_rest_of_it() {
 #[test]
 fn growth_is_reckoned_as_its_author_would() {
     for (growth, most) in [("15%", 115), ("29%", 129), ("7%", 107)] {
-        let last = Last {
-            run: "c@r1".into(),
-            frozen_at: at(NOW),
-            recipients: 100,
-            content_digest: String::new(),
-            content_json: None,
-        };
-        let past = Past { last: Some(last), of_day: 0 };
+        let past = after_100(0);
         let gates = format!("max_growth: {growth}");
         for (recipients, refused) in [(most, false), (most + 1, true)] {
             let case = Case { gates: &gates, recipients, past: past.clone(), ..Case::default() };
