@@ -15,6 +15,7 @@ mod man;
 mod output;
 mod pause;
 mod plan;
+mod planned;
 mod planning;
 mod resolve;
 mod resume;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Args;
 use crate::campaign::OnInDoubt;
 use crate::command::failure::Failure;
-use crate::command::planning::Planned;
+use crate::command::planned::Planned;
 use crate::plan::approval::{Approval, Candidate};
 use crate::report;
 use crate::state::{Run, Store};

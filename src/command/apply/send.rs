@@ -11,7 +11,7 @@ use crate::apply::{News, Order, Runner, Signals};
 use crate::campaign::Workspace;
 use crate::command::exit::Exit;
 use crate::command::failure::Failure;
-use crate::command::planning::Planned;
+use crate::command::planned::Planned;
 use crate::command::target::Target;
 use crate::command::{output, who};
 use crate::executor::{End, Pause};
