@@ -23,6 +23,11 @@ pub(super) fn number_of(id: i64) -> u32 {
     (id & i64::from(u32::MAX)) as u32
 }
 
+/// The row id of a batch's run.
+pub(super) fn run_of(id: i64) -> i64 {
+    id >> 32
+}
+
 /// First and last id that batches of a run can have.
 pub(super) fn batches_of(run: i64) -> [i64; 2] {
     [batch_id(run, 0), batch_id(run, u32::MAX)]

@@ -99,9 +99,6 @@ CREATE TABLE change (
   task_id TEXT
 ) STRICT;
 
--- What the journal says of a batch, or of a run's.
-CREATE INDEX change_batch ON change (batch);
-
 CREATE TABLE failed_recipient (
   batch   INTEGER NOT NULL REFERENCES batch (id),
   account TEXT NOT NULL,
