@@ -46,8 +46,7 @@ pub fn run(args: &[String]) {
             limits: Limits::of(Rate { calls_per_second: None, recipients_per_second: None }),
         };
         let signals = Signals::listen("stopping").expect("signals");
-        let mut runner =
-            Runner { signals, who: "bench".to_owned(), stay: Duration::ZERO, due: Arc::default() };
+        let mut runner = Runner { signals, who: "bench".to_owned(), stay: Duration::ZERO };
         let (_, sent) = runner.send(store, vec![order], &mut |_, _| {}).await;
         sent.expect("a state that can be written");
     });

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep_until;
 use tracing::{debug, warn};
@@ -130,12 +129,7 @@ impl Driver<'_> {
     /// # Errors
     /// Where the state cannot be written. What was in flight then stays open in the state, and is in doubt when
     /// it is taken up again.
-    pub(super) async fn drive(
-        mut self,
-        signals: &mut Signals,
-        due: &Notify,
-        observe: Observer<'_>,
-    ) -> state::Result<()> {
+    pub(super) async fn drive(mut self, signals: &mut Signals, observe: Observer<'_>) -> state::Result<()> {
         let mut calls = Calls::new();
         let mut next_progress = Instant::now();
         // The first answer comes before the first intent is durable. `None` while the question is under way: a state that
@@ -143,7 +137,7 @@ impl Driver<'_> {
         self.journal.ask_holds();
         let mut ask_holds_at = None;
         let mut unrecorded = self.runs.len();
-        let (mut signalled, mut makes_room) = (false, false);
+        let mut signalled = false;
 
         while unrecorded > 0 {
             let wake = match self.fleet.poll(self.now()) {
@@ -204,11 +198,6 @@ impl Driver<'_> {
                         self.runs[run].drain();
                     }
                     self.fleet.interrupt(self.now(), &Pause::Signal);
-                }
-                // What is in flight is waited for as long as it takes: nothing is to end here.
-                () = due.notified(), if !signalled && !makes_room => {
-                    makes_room = true;
-                    self.fleet.interrupt(self.now(), &Pause::Due);
                 }
                 () = sleep_until(wake.into()) => self.give_up_waiting(observe),
             }

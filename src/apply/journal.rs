@@ -147,8 +147,8 @@ impl Book {
             End::Paused(Pause::Breaker(why)) => store
                 .set_hold(run, Some(Hold::Breaker), "paused by the breaker", &note(why.clone()), now)
                 .map(drop),
-            // The person's own event says who and why; what is taken up again at once has not stopped.
-            End::Paused(Pause::Operator | Pause::Due) => Ok(()),
+            // The person's own event says who and why.
+            End::Paused(Pause::Operator) => Ok(()),
             End::Paused(Pause::Signal) => stopped(store, "a signal".to_owned()),
             End::Paused(Pause::Vendor(answer) | Pause::Unavailable(answer)) => {
                 stopped(store, answer.to_string())

@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
 
 use crate::executor::{End, Executor, Fleet, Limits, Line, Pace, Pause, Settings, Tick};
 use crate::state::{self, Note, Run, Store, TakenUp};
@@ -54,9 +53,6 @@ pub struct Runner {
     pub who: String,
     /// How long waves that are not open yet are waited for.
     pub stay: Duration,
-    /// Told where something else is due: the runs then stop where they stand ([`Pause::Due`](crate::executor::Pause)), to
-    /// be taken up again together with it.
-    pub due: Arc<Notify>,
 }
 
 impl Runner {
@@ -83,7 +79,7 @@ impl Runner {
         let book = Book { runs: ids, who: self.who.clone(), start: wall };
         let mut journal = Journal::start(store, book);
         let driver = Driver { fleet, runs, journal: &mut journal, start };
-        let sent = driver.drive(&mut self.signals, &self.due, observe).await;
+        let sent = driver.drive(&mut self.signals, observe).await;
         (journal.stop(), sent)
     }
 

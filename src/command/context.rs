@@ -39,28 +39,17 @@ fn options(global: &Global) -> Result<LoadOptions, Failure> {
 /// # Errors
 /// [`Failure::Mistakes`] with all mistakes of all files. Warnings are said, and do not fail.
 pub(super) fn load_campaigns(global: &Global, paths: &[PathBuf], least: Access) -> Result<Context, Failure> {
-    let (context, warnings) = read_campaigns(global, paths, least)?;
-    warn(&warnings);
-    Ok(context)
-}
-
-/// As [`load_campaigns`], for who says the warnings at another time, or not again.
-pub(super) fn read_campaigns(
-    global: &Global,
-    paths: &[PathBuf],
-    least: Access,
-) -> Result<(Context, Diagnostics), Failure> {
     let loaded = load(paths, &options(global)?);
     match loaded.workspace {
         Some(workspace) if !loaded.diagnostics.has_errors() => {
+            warn(&loaded.diagnostics);
             let allowed = match global {
                 Global { allow_commands: true, .. } => Access::Programs,
                 Global { allow_connections: true, .. } => Access::Connections,
                 _ => Access::Files,
             };
             let access = least.max(allowed);
-            let context = Context { workspace, campaigns: loaded.campaigns, access, profile: false };
-            Ok((context, loaded.diagnostics))
+            Ok(Context { workspace, campaigns: loaded.campaigns, access, profile: false })
         }
         _ => Err(Failure::Mistakes(loaded.diagnostics)),
     }

@@ -58,7 +58,7 @@ struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, clap::Args)]
 struct Global {
     /// Look for pushplan.yaml in this folder (or above it) instead of the current one
     #[arg(short = 'C', long, value_name = "DIR", global = true)]

@@ -1,7 +1,7 @@
 //! What `plan` and `apply` share: decides about each campaign, and plans what is due. What that comes to is in `planned`.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -67,21 +67,6 @@ pub(super) fn plan_due(
     });
     planned.plan(&due, context, store, now, Some(overridden))?;
     Ok(planned)
-}
-
-/// The runs that schedules ask for now, and those that were begun and can be gone on with.
-///
-/// # Errors
-/// Where the state cannot be read.
-pub(super) fn due_runs(
-    context: &Context,
-    store: &dyn Store,
-    now: Timestamp,
-) -> Result<HashSet<String>, Failure> {
-    let (due, planned) = decide_all(context, Some(store), now)?;
-    let due = due.iter().filter(|(_, due)| due.scheduled.is_some());
-    let due = due.map(|(campaign, due)| due.run_id(&campaign.id));
-    Ok(due.chain(planned.resumes.into_iter().map(|run| run.id)).collect())
 }
 
 /// What is due, with its campaign.

@@ -247,17 +247,4 @@ mod tests {
         assert_eq!(calls[2].0, SECOND, "not before it opens, and then at once");
         assert_eq!((calls.len(), ends), (5, vec![(staying, End::Complete)]));
     }
-
-    /// That something else is due is no end: a signal that comes while a run makes room stops it for good.
-    #[test]
-    fn a_signal_counts_for_more_than_what_is_due() {
-        let mut fleet = Fleet::default();
-        let line = fleet.add_line(line(10.0));
-        fleet.add_run(line, always(3));
-        fleet.interrupt(Tick(0), &Pause::Due);
-        fleet.interrupt(Tick(0), &Pause::Signal);
-        fleet.interrupt(Tick(0), &Pause::Due);
-        let (calls, ends) = drive(&mut fleet, &accepted);
-        assert_eq!((calls.len(), ends), (0, vec![(0, End::Paused(Pause::Signal))]));
-    }
 }

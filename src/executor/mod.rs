@@ -83,8 +83,6 @@ pub enum Pause {
     Signal,
     /// A person paused or cancelled the run.
     Operator,
-    /// Something else is due: the run is taken up again together with it.
-    Due,
     /// Too many failures; says how many.
     Breaker(String),
     /// The vendor's answer says that nothing else of the run would be taken either.

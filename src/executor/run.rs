@@ -166,10 +166,8 @@ impl Executor {
     }
 
     fn pause(&mut self, pause: Pause) {
-        // The first reason is the one that explains the others. That something else is due is none: it is no end.
-        if self.stop.as_ref().is_none_or(|stop| *stop == Pause::Due) {
-            self.stop = Some(pause);
-        }
+        // The first reason is the one that explains the others.
+        self.stop.get_or_insert(pause);
     }
 
     fn batch(&mut self, number: u32) -> &mut Batch {

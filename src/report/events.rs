@@ -110,8 +110,7 @@ pub enum Event<'a> {
         run: &'a str,
         /// `complete`, `waiting` (for a later wave) or `paused`.
         end: &'static str,
-        /// Why it is paused: `signal`, `operator`, `breaker`, `vendor`, `unavailable`, or `due`, where it is taken up again
-        /// together with what has become due.
+        /// Why it is paused: `signal`, `operator`, `breaker`, `vendor` or `unavailable`.
         #[serde(skip_serializing_if = "Option::is_none")]
         why: Option<&'static str>,
         /// The code of the answer that paused it, where one did.
@@ -257,7 +256,6 @@ fn ended<'e>(run: &'e str, end: &End) -> Event<'e> {
         End::Waiting(_) => ("waiting", None, None),
         End::Paused(Pause::Signal) => ("paused", Some("signal"), None),
         End::Paused(Pause::Operator) => ("paused", Some("operator"), None),
-        End::Paused(Pause::Due) => ("paused", Some("due"), None),
         End::Paused(Pause::Breaker(_)) => ("paused", Some("breaker"), None),
         End::Paused(Pause::Vendor(answer)) => ("paused", Some("vendor"), Some(answer.code)),
         End::Paused(Pause::Unavailable(answer)) => ("paused", Some("unavailable"), Some(answer.code)),

@@ -285,7 +285,6 @@ pub fn paused(run: &str, pause: &Pause) -> String {
     match pause {
         Pause::Signal => format!("{run}: stopped; apply again to go on"),
         Pause::Operator => format!("{run}: stopped by a person; `pushplan status {run}` says who and why"),
-        Pause::Due => format!("{run}: makes room for what has become due, and goes on beside it"),
         Pause::Breaker(why) => {
             format!(
                 "{run}: paused: {why}\n  look at `pushplan failures {run}` and `pushplan status {run}`; `pushplan resume {run}` lets it go on"

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use pushplan::sandbox::{Config, Delivery, Faults, max_in_sliding_second};
 use serde_json::Value;
 
-use crate::bench::{Bench, Said};
+use crate::bench::{Bench, Said, signal};
 
 /// A campaign to one account of its own name; `more` is further keys.
 fn write(bench: &Bench, id: &str, more: &str) {
@@ -119,32 +119,6 @@ fn a_campaign_that_cannot_be_planned_holds_up_no_other() {
     assert_eq!(pushed(&bench), ["sound", "gated"]);
 }
 
-/// A run that takes hours must not have others miss their windows.
-#[test]
-fn what_becomes_due_while_a_long_run_is_sent_is_sent_beside_it() {
-    let latency = std::time::Duration::from_millis(30);
-    let slow = Faults { latency_min: latency, latency_max: latency, ..Faults::default() };
-    let bench = Bench::with_sandbox("unlimited", Config { faults: slow, ..Config::default() });
-    bench.write_campaign(200, 200, "in_flight: 1");
-    let long = std::fs::read_to_string(bench.path("campaigns/c.yaml")).unwrap();
-    bench.write("campaigns/c.yaml", &format!("{long}{}\n", at(-60)));
-    write(&bench, "soon", &format!("schedule: {{ at: \"{}\", expires_after: 2s }}", from_now(2)));
-    // One that a gate refuses is no reason to stop for, again and again.
-    write(&bench, "gated", &at(-60));
-    let gated = std::fs::read_to_string(bench.path("campaigns/gated.yaml")).unwrap();
-    bench.write("campaigns/gated.yaml", &gated.replace("[gated] }", "[gated], expect: { min: 2 } }"));
-
-    let said = bench.run(&["apply", "--due", "--auto-approve", "--events", "events.ndjson"]).code(6);
-    assert!(said.stderr.contains("makes room for what has become due"), "{}", said.stderr);
-    let pushed = pushed(&bench);
-    let place = pushed.iter().position(|account| account == "soon").expect("it was sent in its window");
-    assert!(place > 0 && place < 200, "beside the long one: {place}");
-    assert_eq!(pushed.len(), 201, "each once");
-    let events = std::fs::read_to_string(bench.path("events.ndjson")).unwrap();
-    assert_eq!(events.matches("\"why\":\"due\"").count(), 1, "{events}");
-    bench.run(&["state", "verify"]).code(0);
-}
-
 /// A run that is refused every minute must not use up the day of those that are sent.
 #[test]
 fn what_a_gate_sets_aside_counts_against_nobody() {
@@ -191,6 +165,31 @@ fn what_a_later_look_comes_to_does_not_hide_what_was_sent_before() {
     let said = bench.run(&["apply", "--auto-approve", "--wait", "1m"]).code(5);
     assert!(said.stderr.contains("gate expect refuses it"), "{}", said.stderr);
     assert_eq!(pushed(&bench), ["first"]);
+}
+
+/// Between two rounds nothing is being sent, and a signal is heard all the same.
+#[test]
+fn a_signal_while_a_later_round_plans_stops_it_before_anything_is_begun() {
+    let bench = Bench::with_sandbox("unlimited", Config::default());
+    write(&bench, "first", "");
+    bench.write(
+        "campaigns/slow.yaml",
+        &format!(
+            "campaign: slow\naudience:\n  command: [sh, -c, 'touch reading; sleep 2; echo id; echo ann']\n  format: csv\n  \
+             account: id\nmessage: {{ body: b }}\n{}\n",
+            at(2)
+        ),
+    );
+    let apply = ["apply", "--auto-approve", "--wait", "1m", "--allow-commands"];
+    let child = bench.command(&apply).spawn().unwrap();
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !bench.path("campaigns/reading").exists() {
+        assert!(std::time::Instant::now() < patience, "the second campaign was never read");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    signal(child, "INT").code(4);
+    assert_eq!(pushed(&bench), ["first"]);
+    assert_eq!(statuses(&bench), [("first".to_owned(), "finished".to_owned())]);
 }
 
 #[test]

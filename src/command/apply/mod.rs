@@ -2,26 +2,23 @@
 
 mod approved;
 mod look;
-mod lookout;
 mod saved;
 mod send;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
 
 use super::context::Context;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::planned::{Judged, Planned};
-use super::planning::{due_runs, judge, occurrence_of, plan_all, plan_due, plan_one};
+use super::planning::{judge, occurrence_of, plan_all, plan_due, plan_one};
 use super::target::compare_clocks;
-use super::{Global, context, output, who};
-use crate::campaign::{Workspace, parse_duration, parse_share};
+use super::{Global, output, who};
+use crate::apply::Signals;
+use crate::campaign::{parse_duration, parse_share};
 use crate::plan::approval::Approval;
 use crate::plan::gate::Gate;
 use crate::prepare::Rest;
@@ -29,8 +26,7 @@ use crate::report;
 use crate::report::events::Events;
 use crate::state::{Note, PlanFile, Run, Store};
 use look::Look;
-use lookout::Lookout;
-use send::{Stop, account, listen, open_targets, runtime, send};
+use send::{account, listen, open_targets, runtime, send};
 
 /// Arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -88,15 +84,12 @@ pub(super) fn run(global: &Global, args: &Args) -> Result<Exit, Failure> {
     let mut round = one_round(global, args, until, &mut events)?;
     let mut exit = round.exit;
     loop {
-        match (round.stop, round.next.filter(|next| *next <= until)) {
-            (Some(Stop::Signal), _) => return Ok(exit.worse(Exit::Stopped)),
-            (Some(Stop::Due), _) => {}
-            (None, None) => return Ok(exit),
-            (None, Some(next)) => {
-                if wait_until(next)? {
-                    return Ok(exit.worse(Exit::Stopped));
-                }
-            }
+        if round.is_stopped {
+            return Ok(exit.worse(Exit::Stopped));
+        }
+        let Some(next) = round.next.filter(|next| *next <= until) else { return Ok(exit) };
+        if wait_until(next)? {
+            return Ok(exit.worse(Exit::Stopped));
         }
         round = match one_round(global, args, until, &mut events) {
             Ok(round) => round,
@@ -122,19 +115,14 @@ struct Round {
     exit: Exit,
     /// When something is due next.
     next: Option<Timestamp>,
-    /// Why sending was broken off, where it was.
-    stop: Option<Stop>,
+    /// Was the process asked to stop?
+    is_stopped: bool,
 }
 
 /// Plans what is due now, sends it, and accounts for it. Waves that open before `until` are waited for.
 fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events) -> Result<Round, Failure> {
-    let open = |workspace: &Workspace| context::open_to_write(workspace, "apply");
-    let Look { context, mut store, mut agenda, now, warnings } =
-        Look::take(global, args.due, &args.paths, open)?;
-    context::warn(&warnings);
+    let Look { context, mut store, mut agenda, now } = Look::take(global, args.due, &args.paths)?;
     begin(events)?;
-    // What cannot be planned or is refused now is looked at again once all else is sent.
-    let known = if args.due { due_runs(&context, store.as_ref(), now)? } else { HashSet::new() };
     let mut planned = if args.due {
         plan_due(&context, Some(store.as_ref()), now, &args.overridden)?
     } else {
@@ -168,6 +156,11 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         let targets = open_targets(&context.workspace, &planned)?;
         runtime()?.block_on(compare_clocks(&targets))?;
         approve(args, &planned)?;
+        // While a later round plans, nobody else listens.
+        if Signals::is_asked() {
+            let exit = if planned.resumes.is_empty() { Exit::Done } else { Exit::Stopped };
+            return Ok(Round { exit, next: None, is_stopped: true });
+        }
         for judged in &planned.plans {
             store.freeze(&judged.plan, &args.note(judged), now)?;
             events.frozen(&judged.plan);
@@ -185,18 +178,13 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         agenda.write(path);
     }
     let next = next.map(|(_, at)| at);
-    let mut stop = None;
+    let mut is_stopped = false;
     if let Some(targets) = targets {
-        let due = Arc::new(Notify::new());
-        // A timer names no files: what it was given is all that it looks at.
-        let looks_out = args.due && args.paths.is_empty();
-        let _lookout = looks_out.then(|| Lookout::start(global, known, next, Arc::clone(&due)));
-        (store, stop) = send(store, &planned, &targets, until, due, events)?;
+        (store, is_stopped) = send(store, &planned, &targets, until, events)?;
     }
-    let goes_on = stop == Some(Stop::Due);
-    let exit = account(store.as_ref(), &planned, args.due, goes_on, events)?
-        .worse(tell_apart(&mut planned, store.as_ref()));
-    Ok(Round { exit, next, stop })
+    let exit =
+        account(store.as_ref(), &planned, args.due, events)?.worse(tell_apart(&mut planned, store.as_ref()));
+    Ok(Round { exit, next, is_stopped })
 }
 
 fn begin(events: &mut Events) -> Result<(), Failure> {

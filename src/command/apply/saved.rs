@@ -5,7 +5,6 @@
 //! the file has done its part, and applying it again goes on with them.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -74,9 +73,9 @@ pub(super) fn run(
             }
             settle(store.as_mut(), &planned, now)?;
         }
-        (store, _) = send(store, &planned, &targets, until, Arc::default(), events)?;
+        (store, _) = send(store, &planned, &targets, until, events)?;
     }
-    account(store.as_ref(), &planned, false, false, events)
+    account(store.as_ref(), &planned, false, events)
 }
 
 /// The file's runs as they stand in the state, where an earlier apply of it has begun them; `None` where they are new.

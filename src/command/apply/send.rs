@@ -1,11 +1,9 @@
 //! Sending what is frozen, and accounting for it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
 
 use crate::apply::{News, Order, Runner, Signals};
 use crate::campaign::Workspace;
@@ -50,24 +48,14 @@ pub(super) fn open_targets(
     Ok(targets)
 }
 
-/// Why sending was broken off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// The process was asked to.
-    Signal,
-    /// Something else is due: what was being sent is to be taken up again together with it.
-    Due,
-}
-
-/// Sends until nothing remains, or until it is broken off: by a signal, or where `due` is told.
+/// Sends; says also whether the process was asked to stop.
 pub(super) fn send(
     store: Box<dyn Store>,
     planned: &Planned,
     targets: &BTreeMap<String, Target>,
     until: Timestamp,
-    due: Arc<Notify>,
     events: &mut Events,
-) -> Result<(Box<dyn Store>, Option<Stop>), Failure> {
+) -> Result<(Box<dyn Store>, bool), Failure> {
     let mut orders = Vec::new();
     let starts = planned.plans.iter().map(|judged| store.run(&judged.plan.header().run_id));
     for run in planned.resumes.iter().cloned().map(Ok).chain(starts) {
@@ -80,20 +68,16 @@ pub(super) fn send(
         let signals =
             listen("stopping: waiting up to 5 s for the calls in flight; once more to stop at once")?;
         let stay = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(Duration::ZERO);
-        let mut runner = Runner { signals, who: who::who(), stay, due };
+        let mut runner = Runner { signals, who: who::who(), stay };
         let mut progress = Progresses::new();
-        let mut stop = None;
+        let mut is_stopped = false;
         let mut observe = |run: &str, news: News<'_>| {
             events.news(run, &news);
             match news {
                 News::Moment(moment) => progress.show(run, moment),
                 News::Begun(_) | News::Settled(..) => {}
                 News::Ended(End::Paused(pause)) => {
-                    stop = match pause {
-                        Pause::Signal => Some(Stop::Signal),
-                        Pause::Due => stop.or(Some(Stop::Due)),
-                        _ => stop,
-                    };
+                    is_stopped |= *pause == Pause::Signal;
                     progress.finish(run, Some(&report::plan::paused(run, pause)));
                 }
                 News::Ended(End::Complete | End::Waiting(_)) => progress.finish(run, None),
@@ -101,7 +85,7 @@ pub(super) fn send(
         };
         let (store, sent) = runner.send(store, orders, &mut observe).await;
         sent.map_err(Failure::StateWhileSending)?;
-        Ok((store, stop))
+        Ok((store, is_stopped))
     })
 }
 
@@ -120,13 +104,11 @@ pub(super) fn listen(announcement: &'static str) -> Result<Signals, Failure> {
 }
 
 /// The accounting: a line a run, and the sum as the last line of every apply. A timer's apply accounts for what it has
-/// sent; what was done with before, or is held back, is not news every minute. Where the same apply `goes_on` with what
-/// is unfinished, that makes nothing of the exit code.
+/// sent; what was done with before, or is held back, is not news every minute.
 pub(super) fn account(
     store: &dyn Store,
     planned: &Planned,
     due: bool,
-    goes_on: bool,
     events: &mut Events,
 ) -> Result<Exit, Failure> {
     let mut runs: Vec<Run> = Vec::new();
@@ -153,11 +135,7 @@ pub(super) fn account(
         Tally { remaining: 1.., .. }
             if !matches!(run.status(), RunStatus::Waiting | RunStatus::Cancelled) =>
         {
-            if goes_on {
-                Exit::Done
-            } else {
-                Exit::Stopped
-            }
+            Exit::Stopped
         }
         Tally { in_doubt: 1.., .. } => Exit::InDoubt,
         Tally { failed: 1.., .. } if acted => Exit::SomeFailed,
