@@ -36,10 +36,11 @@ impl Exit {
             Self::SomeFailed => 2,
             Self::Refused => 3,
             Self::Stale => 4,
-            Self::Error => 5,
+            // That a later round could not begin must not hide what an earlier one has left.
+            Self::Error | Self::Locked => 5,
             Self::InDoubt => 6,
             Self::Stopped => 7,
-            Self::Locked | Self::Usage => 8,
+            Self::Usage => 8,
         };
         if rank(other) > rank(self) { other } else { self }
     }
