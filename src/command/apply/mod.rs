@@ -158,8 +158,7 @@ fn one_round(global: &Global, args: &Args, until: Timestamp, events: &mut Events
         approve(args, &planned)?;
         // While a later round plans, nobody else listens.
         if Signals::is_asked() {
-            let exit = if planned.resumes.is_empty() { Exit::Done } else { Exit::Stopped };
-            return Ok(Round { exit, next: None, is_stopped: true });
+            return Ok(Round { exit: Exit::Stopped, next: None, is_stopped: true });
         }
         for judged in &planned.plans {
             store.freeze(&judged.plan, &args.note(judged), now)?;
