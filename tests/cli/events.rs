@@ -97,7 +97,7 @@ fn nothing_but_events_is_replaced_by_events() {
 /// A timer's second apply finds the lock taken and does nothing, to the first one's events neither.
 #[test]
 fn who_finds_the_lock_taken_leaves_the_events_alone() {
-    let latency = Duration::from_millis(20);
+    let latency = Duration::from_millis(200);
     let bench = bench(Faults { latency_min: latency, latency_max: latency, ..Faults::default() });
     let first = bench.command(&APPLY).spawn().unwrap();
     while bench.ledger().carried_out < 5 {

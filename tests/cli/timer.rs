@@ -141,11 +141,11 @@ fn what_a_gate_sets_aside_counts_against_nobody() {
 #[test]
 fn a_late_run_can_be_saved_and_applied() {
     let bench = Bench::with_sandbox("unlimited", Config::default());
-    let late = format!("schedule: {{ at: \"{}\", expires_after: 3s, missed: send }}", from_now(-60));
+    let late = format!("schedule: {{ at: \"{}\", expires_after: 6s, missed: send }}", from_now(-60));
     write(&bench, "late", &late);
     let save = || bench.run(&["plan", "-o", "late.plan"]).code(0);
     save();
-    std::thread::sleep(std::time::Duration::from_millis(4_100));
+    std::thread::sleep(std::time::Duration::from_millis(7_100));
     let said = bench.run(&["apply", "late.plan"]).code(7);
     assert!(said.stderr.contains("its last window has closed"), "{}", said.stderr);
     save();
@@ -159,7 +159,7 @@ fn what_a_later_look_comes_to_does_not_hide_what_was_sent_before() {
     let garbage = Faults { garbage: 1.0, ..Faults::default() };
     let bench = Bench::with_sandbox("unlimited", Config { faults: garbage, ..Config::default() });
     write(&bench, "first", "");
-    write(&bench, "second", &at(2));
+    write(&bench, "second", &at(4));
     let second = std::fs::read_to_string(bench.path("campaigns/second.yaml")).unwrap();
     bench.write("campaigns/second.yaml", &second.replace("[second] }", "[second], expect: { min: 2 } }"));
     let said = bench.run(&["apply", "--auto-approve", "--wait", "1m"]).code(5);
@@ -177,7 +177,7 @@ fn a_signal_while_a_later_round_plans_stops_it_before_anything_is_begun() {
         &format!(
             "campaign: slow\naudience:\n  command: [sh, -c, 'touch reading; sleep 2; echo id; echo ann']\n  format: csv\n  \
              account: id\nmessage: {{ body: b }}\n{}\n",
-            at(2)
+            at(4)
         ),
     );
     let apply = ["apply", "--auto-approve", "--wait", "1m", "--allow-commands"];
