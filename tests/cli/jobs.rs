@@ -192,10 +192,8 @@ fn approvals_are_those_of_the_newest_plan_among_hundreds_of_statuses() {
 fn an_apply_that_was_never_run_is_made_up_for_by_the_next() {
     for host in HOSTS {
         let project = Project::new(host);
-        project.propose("a");
-        project.land("a");
-        project.propose("b");
-        project.land("b");
+        project.bring_in("a");
+        project.bring_in("b");
         project.apply().code(0);
         assert_eq!(project.pushed(), ["a", "b"]);
     }
@@ -205,10 +203,8 @@ fn an_apply_that_was_never_run_is_made_up_for_by_the_next() {
 fn what_was_reverted_is_not_sent_by_a_job_that_is_run_late() {
     for host in HOSTS {
         let project = Project::new(host);
-        project.propose("a");
-        project.land("a");
-        project.propose("b");
-        project.land("b");
+        project.bring_in("a");
+        project.bring_in("b");
         let merged = project.tip("main");
         project.bench.write("desk/campaigns/b.yaml", "");
         std::fs::remove_file(project.bench.path("desk/campaigns/b.yaml")).unwrap();
@@ -222,8 +218,7 @@ fn what_was_reverted_is_not_sent_by_a_job_that_is_run_late() {
 fn a_schedule_is_left_to_the_timer() {
     for host in HOSTS {
         let project = Project::new(host);
-        project.propose("a");
-        project.land("a");
+        project.bring_in("a");
         project.write(
             "timed",
             "accounts: [tim]",
@@ -286,8 +281,7 @@ fn drift_is_red_where_a_run_waits_for_a_person() {
     let missing: HashSet<String> = accounts.iter().cloned().collect();
     for host in HOSTS {
         let project = Project::with(host, doubtful());
-        project.propose("a");
-        project.land("a");
+        project.bring_in("a");
         project.apply().code(5);
         let said = project.drift().code(1).stdout;
         assert!(said.contains("status: 5 ") && said.contains("plan: "), "{said}");

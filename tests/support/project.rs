@@ -239,6 +239,12 @@ impl Project {
         }
     }
 
+    /// A campaign's whole way: its branch, the plan of its pull request, the merge.
+    pub fn bring_in(&self, campaign: &str) {
+        self.propose(campaign);
+        self.land(campaign);
+    }
+
     /// A pull request that is planned and merged.
     pub fn land(&self, branch: &str) {
         self.plan(branch).code(0);

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use super::database::{Database, Fault, cells};
 use super::dump::{self, DumpError};
 use super::rows::run_id;
-use super::write::NewRun;
 use super::{SqlStore, carry_out, query, verify, write};
 use crate::campaign::Delivery;
 use crate::plan::RunHeader;
@@ -146,15 +145,7 @@ fn insert_lost(
     let once = watermark.map_or(&[][..], |watermark| &watermark.runs);
     let lost: Vec<String> = once.iter().filter(|id| !known.contains(*id)).cloned().collect();
     for id in &lost {
-        let run = NewRun {
-            header: &lost_run(id),
-            audience_digest: "",
-            plan_digest: "",
-            recipients: 0,
-            hold: Some(Hold::Cancelled),
-        };
-        let run = write::insert_run(database, &run, now)?;
-        write::event(database, run, "adopted", note, now)?;
+        write::insert_empty_run(database, &lost_run(id), Hold::Cancelled, ("adopted", note), now)?;
     }
     Ok(lost)
 }

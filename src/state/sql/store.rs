@@ -9,7 +9,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::database::{Database, cells};
-use super::write::NewRun;
 use super::{OpenRun, SqlStore, amend, query, saved, verify, write};
 use crate::campaign::schedule::Wave;
 use crate::outcome::Answer;
@@ -69,15 +68,7 @@ impl<D: Database + 'static> Store for SqlStore<D> {
     ) -> Result<()> {
         self.transaction("record what was missed", true, |database| {
             for header in missed {
-                let run = NewRun {
-                    header,
-                    audience_digest: "",
-                    plan_digest: "",
-                    recipients: 0,
-                    hold: Some(Hold::Missed),
-                };
-                let id = write::insert_run(database, &run, now)?;
-                write::event(database, id, "missed", note, now)?;
+                write::insert_empty_run(database, header, Hold::Missed, ("missed", note), now)?;
             }
             answered.iter().try_for_each(|(campaign, at)| write::answered(database, campaign, *at))
         })?;

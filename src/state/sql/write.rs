@@ -51,6 +51,19 @@ pub(super) fn insert_run(database: &dyn Database, run: &NewRun<'_>, now: Timesta
     )
 }
 
+/// A run of which nothing is sent and nothing was planned, with what there is to say of it.
+pub(super) fn insert_empty_run(
+    database: &dyn Database,
+    header: &RunHeader,
+    hold: Hold,
+    (what, note): (&str, &Note),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let run = NewRun { header, audience_digest: "", plan_digest: "", recipients: 0, hold: Some(hold) };
+    let id = insert_run(database, &run, now)?;
+    event(database, id, what, note, now)
+}
+
 /// A run with everything that its plan holds. Gives the run's row id.
 pub(super) fn insert_plan(database: &dyn Database, plan: &Plan, now: Timestamp) -> Result<i64, Fault> {
     let run = NewRun {
